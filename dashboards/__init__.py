@@ -1,0 +1,1 @@
+"""Looking only: pandas frames, exports and dashboards over the tables."""

@@ -1,0 +1,1 @@
+"""The door: the Sanic service, its dialects and its admin pages."""
