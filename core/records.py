@@ -257,3 +257,49 @@ class Run:
     prefect_flow_run_id: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interview:
+    """One self-interview, kept for ever; a failed one has an error and no tags."""
+
+    provider: str
+    model: str
+    status: Status
+    strengths: tuple[str, ...] = ()
+    weaknesses: tuple[str, ...] = ()
+    raw_reply: str | None = None
+    error: str | None = None
+    prompt_version: int = 0
+    run_id: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """An editable prompt in one version; version 0 is the shipped text."""
+
+    key: str
+    text: str
+    version: int = 0
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """What is written down about one answered request."""
+
+    decision: Decision
+    decided_at: datetime
+    #: SHA-256 of the routing text, hexadecimal, and its length in characters
+    prompt_hash: str
+    prompt_length: int
+    #: only with STORE_PROMPTS
+    prompt: str | None = None
+    #: HTTP status the client got
+    status: int = 200
+    total_ms: float | None = None
+    request_id: str = ""
+    #: ``provider/name`` that answered in the end, after any fallback
+    answered_by: str | None = None
+    error: str | None = None
