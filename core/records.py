@@ -1,6 +1,6 @@
 """The nouns of Touchstone, as frozen records whose field names are the column names."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -41,9 +41,8 @@ class Provider:
     api_key: str = field(default="", repr=False)
     #: seconds of silence after which a call is given up
     timeout_s: float = 120.0
-    #: least seconds between two requests; 0: none
+    #: least seconds between two requests, most requests in flight; 0: no limit
     rate_limit_seconds: float = 0.0
-    #: most requests in flight; 0: no limit
     max_concurrency: int = 0
     #: static list; empty: the provider is asked
     models: tuple[str, ...] = ()
@@ -71,7 +70,7 @@ class Model:
     has_reasoning: bool = False
     strengths: tuple[str, ...] = ()
     weaknesses: tuple[str, ...] = ()
-    #: the name of what wrote the tags; None: never interviewed
+    #: what wrote the tags; None: never interviewed
     tagged_by: str | None = None
     interviewed_at: datetime | None = None
     #: why the last interview enabled nothing
@@ -92,7 +91,6 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    #: tokens
     tokens_in: int | None = None
     tokens_out: int | None = None
 
@@ -102,7 +100,7 @@ class Reply:
     """One model's answer, in whatever format it came."""
 
     text: str
-    #: OpenAI's word: stop, length, tool_calls, content_filter
+    #: stop, length, tool_calls, content_filter
     finish_reason: str = "stop"
     usage: Usage = Usage()
     #: milliseconds around the call alone, never with waiting for a rate limit
@@ -125,8 +123,6 @@ class Question:
 
 #: asks one given model; raises `core.errors.UpstreamError` and its kin
 Chat = Callable[[Question], Awaitable[Reply]]
-#: bytes of a stream in OpenAI's chunk format
-Frames = AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,10 +287,9 @@ class JournalEntry:
 
     decision: Decision
     decided_at: datetime
-    #: SHA-256 of the routing text, hexadecimal, and its length in characters
+    #: SHA-256 of the routing text in hexadecimal; its characters; itself with STORE_PROMPTS
     prompt_hash: str
     prompt_length: int
-    #: only with STORE_PROMPTS
     prompt: str | None = None
     #: HTTP status the client got
     status: int = 200
