@@ -1,0 +1,218 @@
+"""Which model shall answer: constraints, cache, meta-model, and the stated fallbacks.
+
+Knows records, the cache and the evidence; is handed `Chat` and refuses to know where it leads.
+"""
+
+import asyncio
+import logging
+import random
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.cache import DecisionCache, cache_key
+from core.errors import ModelNotFound, NothingRoutable, TouchstoneError, UpstreamTimeout
+from core.evidence import ranked
+from core.meta_model import Choice, question, read
+from core.records import Candidate, Chat, Decision, Model, Policy, Snapshot
+
+logger = logging.getLogger(__name__)
+
+#: how many runners-up a decision names
+RUNNERS_UP = 3
+#: how background prompts of chat interfaces begin (titles, tags, follow-ups)
+HOUSEKEEPING = "### Task:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRequest:
+    """What is to be routed, and what narrows the choice."""
+
+    text: str
+    #: ``provider/name`` or bare names the caller allows; empty: all enabled
+    models: tuple[str, ...] = ()
+    category: str | None = None
+    policy: Policy | None = None
+    bypass_cache: bool = False
+    #: abilities the request needs: vision, tools
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """The standing orders for deciding, and the meta-model that may be asked."""
+
+    policy: Policy = "meta"
+    #: asks the meta-model; None: there is none
+    chat: Chat | None = None
+    meta_model: str | None = None
+    default_model: str = ""
+    timeout_s: float = 5.0
+    #: models that are cooling down after failures, as ``provider/name``
+    cooling: frozenset[str] = frozenset()
+
+
+async def decide(
+    request: RouteRequest, snapshot: Snapshot, routing: Routing, cache: DecisionCache
+) -> Decision:
+    """Choose a model for ``request``; `NothingRoutable` when there is none at all."""
+    started = time.perf_counter()
+    candidates = eligible(request, snapshot, routing.cooling)
+    if not candidates:
+        return _finish(_last_resort(snapshot, routing), snapshot, started)
+    if len(candidates) == 1:
+        only = _decision(candidates[0], "single", "the only model that may take it")
+        return _finish(only, snapshot, started)
+    if request.text.lstrip().startswith(HOUSEKEEPING):
+        best = ranked(candidates)
+        return _finish(
+            _decision(best[0], "policy", "a chat interface's own background prompt", best),
+            snapshot,
+            started,
+        )
+    policy = request.policy or routing.policy
+    key = cache_key(
+        request.text,
+        snapshot.id,
+        constraints=[
+            f"policy={policy}",
+            f"category={request.category}",
+            *(f"model={candidate.model.id}" for candidate in candidates),
+        ],
+    )
+    if not request.bypass_cache and (hit := cache.get(key)) is not None:
+        outcome = "fallback" if hit.outcome == "fallback" else "cache"
+        return _finish(replace(hit, outcome=outcome, cached=True), snapshot, started)
+
+    async def choose() -> Decision:
+        decision = await _choose(request, candidates, snapshot, routing, policy, key, cache)
+        cache.put(key, request.text, decision)
+        return decision
+
+    if request.bypass_cache:
+        return _finish(await choose(), snapshot, started)
+    decision, _ = await cache.once(key, choose)
+    return _finish(decision, snapshot, started)
+
+
+def eligible(
+    request: RouteRequest, snapshot: Snapshot, cooling: frozenset[str]
+) -> Sequence[Candidate]:
+    """The candidates that may take the request; a filter that would leave none is lifted."""
+    found: Sequence[Candidate] = snapshot.candidates
+    if request.models:
+        found = [c for c in found if {c.model.id, c.model.name} & set(request.models)]
+        if not found:
+            raise ModelNotFound(", ".join(request.models))
+    for keep in (
+        lambda c: all(c.model.capabilities.get(need) is not False for need in request.needs),
+        lambda c: c.model.id not in cooling,
+    ):
+        if request.needs or cooling:
+            found = [c for c in found if keep(c)] or found
+    return found
+
+
+async def _choose(
+    request: RouteRequest,
+    candidates: Sequence[Candidate],
+    snapshot: Snapshot,
+    routing: Routing,
+    policy: Policy,
+    key: str,
+    cache: DecisionCache,
+) -> Decision:
+    """The decision by ``policy``; the stated fallback when the meta-model fails."""
+    order = ranked(candidates, request.category)
+    if policy == "random":
+        picked = random.Random(key).choice(list(candidates))
+        return _decision(picked, "policy", "picked at random, for comparison", order)
+    if policy == "best-single" or routing.chat is None:
+        why = "best overall by your benchmark"
+        if policy == "meta":
+            why += "; no meta-model is set (MODEL_SELECTION_PROVIDER, MODEL_SELECTION_MODEL)"
+        return replace(_decision(order[0], "policy", why, order), category=request.category)
+    try:
+        async with asyncio.timeout(routing.timeout_s):
+            reply = await routing.chat(question(request.text, candidates, snapshot, seed=key))
+        if reply.finish_reason == "length":
+            logger.info("the meta-model's reply was cut off at the token limit")
+        choice = read(reply.text, candidates, snapshot.categories)
+    except TimeoutError:
+        failure: TouchstoneError = UpstreamTimeout(f"no decision within {routing.timeout_s:g} s")
+    except TouchstoneError as exc:
+        failure = exc
+    else:
+        return _from_choice(choice, routing, order)
+    logger.warning("the meta-model did not decide: %s", failure.message)
+    return _fallback(request, order, cache, failure)
+
+
+def _from_choice(choice: Choice, routing: Routing, order: Sequence[Candidate]) -> Decision:
+    return replace(
+        _decision(choice.candidate, "meta", choice.reason, order),
+        category=choice.category,
+        matching_tags=choice.matching_tags,
+        tag_relevance=choice.tag_relevance,
+        meta_model=routing.meta_model,
+    )
+
+
+def _fallback(
+    request: RouteRequest,
+    order: Sequence[Candidate],
+    cache: DecisionCache,
+    failure: TouchstoneError,
+) -> Decision:
+    """A stale decision if its model is still a candidate, else the best single model."""
+    stale = cache.stale(request.text)
+    allowed = {candidate.model.id for candidate in order}
+    if stale is not None and stale.target in allowed:
+        reason = f"an earlier decision stands while the meta-model fails ({failure.message})"
+        return replace(stale, outcome="fallback", reason=reason, cached=True)
+    reason = f"best overall by your benchmark; the meta-model failed ({failure.message})"
+    return replace(_decision(order[0], "fallback", reason, order), category=request.category)
+
+
+def _last_resort(snapshot: Snapshot, routing: Routing) -> Decision:
+    """No candidate at all: the default model, else any discovered one."""
+    known: list[Model] = [c.model for c in snapshot.candidates]
+    known += [model for model in snapshot.others if model.present]
+    wanted = [m for m in known if routing.default_model in (m.id, m.name)]
+    healthy = [m for m in known if m.id not in routing.cooling] or known
+    found = wanted or healthy
+    if not found:
+        raise NothingRoutable(
+            "no model is known yet: run `touchstone discover`, or POST /models/discover"
+        )
+    why = "DEFAULT_CHAT_MODEL" if wanted else "the first model discovered"
+    return _decision(
+        Candidate(model=found[0]), "fallback", f"no model is enabled for routing; {why}"
+    )
+
+
+def _decision(
+    candidate: Candidate, outcome: Any, reason: str, order: Sequence[Candidate] = ()
+) -> Decision:
+    model = candidate.model
+    others = tuple(c.model.id for c in order if c.model.id != model.id)
+    return Decision(
+        id="",
+        provider=model.provider,
+        model=model.name,
+        outcome=outcome,
+        reason=reason,
+        runners_up=others[:RUNNERS_UP],
+    )
+
+
+def _finish(decision: Decision, snapshot: Snapshot, started: float) -> Decision:
+    """A decision of its own for each request: its id, its time, its snapshot."""
+    return replace(
+        decision,
+        id=uuid.uuid4().hex,
+        snapshot_id=snapshot.id,
+        decision_ms=(time.perf_counter() - started) * 1000,
+    )
