@@ -1,0 +1,231 @@
+"""A scripted provider on a real socket: OpenAI chat and responses, Anthropic messages.
+
+The model's name chooses the behaviour; `Upstream.script` gives answers, `Upstream.requests` holds
+what was asked. Standing alone: ``python -m tests.upstream --port 9911``.
+"""
+
+import argparse
+import asyncio
+import inspect
+import json
+import re
+from collections import Counter
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+
+class Upstream:
+    def __init__(self, models=()):
+        self.models = list(models)
+        self.requests = []
+        self.script = {}
+        self.failures = Counter()
+        self.cancelled = 0
+        self.delay_s = 0.0
+        self.url = ""
+
+    def asked(self, model=None):
+        """Chat requests received, of one model or of all."""
+        posts = [r for r in self.requests if r["method"] == "POST"]
+        return [r for r in posts if model is None or r["body"].get("model") == model]
+
+    def app(self):
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_get("/v1/models", self.list_models)
+        app.router.add_post("/v1/chat/completions", self.chat)
+        app.router.add_post("/v1/messages", self.messages)
+        app.router.add_post("/v1/responses", self.responses)
+        app.router.add_get("/requests", self.counts)
+        return app
+
+    async def note(self, request):
+        body = await request.json() if request.can_read_body else {}
+        entry = {"method": request.method, "path": request.path, "body": body}
+        self.requests.append({**entry, "headers": dict(request.headers)})
+        return body
+
+    async def list_models(self, request):
+        await self.note(request)
+        data = [m if isinstance(m, dict) else {"id": m, "object": "model"} for m in self.models]
+        return web.json_response({"object": "list", "data": data})
+
+    async def counts(self, _request):
+        return web.json_response(Counter(r["body"].get("model") for r in self.asked()))
+
+    async def text(self, body):
+        scripted = self.script.get(body["model"])
+        if scripted is None:
+            last = body["messages"][-1]["content"]
+            return f"echo: {last if isinstance(last, str) else json.dumps(last)}"
+        if callable(scripted):
+            scripted = scripted(body)
+        return await scripted if inspect.isawaitable(scripted) else scripted
+
+    async def misbehave(self, model, body):
+        """The response of a model that fails by its name; None for the others."""
+        if found := re.fullmatch(r"flaky-(\d+)", model):
+            self.failures[model] += 1
+            if self.failures[model] <= int(found[1]):
+                return web.json_response({"error": {"message": "try again"}}, status=503)
+        if found := re.fullmatch(r"status-(\d+)", model):
+            headers = {"retry-after": "1"} if found[1] == "429" else {}
+            error = {"error": {"message": f"scripted {found[1]}", "type": "scripted"}}
+            return web.json_response(error, status=int(found[1]), headers=headers)
+        if model == "hang":
+            try:
+                await asyncio.sleep(600)
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        return broken(model) or refused(model, body)
+
+    async def chat(self, request):
+        body = await self.note(request)
+        model = body.get("model", "")
+        if self.delay_s:
+            await asyncio.sleep(self.delay_s)
+        if (failed := await self.misbehave(model, body)) is not None:
+            return failed
+        text = await self.text(body)
+        if isinstance(text, web.Response):
+            return text
+        if body.get("stream"):
+            return await self.stream(request, body, text)
+        message = {"role": "assistant", "content": text}
+        if model == "tool-caller" and body.get("tools"):
+            function = {"name": body["tools"][0]["function"]["name"], "arguments": '{"a": 1}'}
+            message = {"role": "assistant", "content": None}
+            message["tool_calls"] = [{"id": "c1", "type": "function", "function": function}]
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return web.json_response({**head(model), "choices": [choice], "usage": usage(text)})
+
+    async def stream(self, request, body, text):
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        model = body["model"]
+        chunk = {**head(model), "object": "chat.completion.chunk"}
+        pieces = re.findall(r"\S+\s*", text) or [""]
+        try:
+            for number, piece in enumerate(pieces):
+                delta = {"role": "assistant", "content": piece}
+                choices = [{"index": 0, "delta": delta, "finish_reason": None}]
+                await send(response, {**chunk, "choices": choices})
+                if model == "slow":
+                    await asyncio.sleep(0.1)
+                if model == "drop" and number == 1:
+                    request.transport.close()
+                    return response
+        except (ConnectionResetError, asyncio.CancelledError):
+            self.cancelled += 1
+            raise
+        end = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
+        await send(response, {**chunk, "choices": end})
+        if (body.get("stream_options") or {}).get("include_usage"):
+            await send(response, {**chunk, "choices": [], "usage": usage(text)})
+        if model != "no-done":
+            await response.write(b"data: [DONE]\n\n")
+        return response
+
+    async def messages(self, request):
+        body = await self.note(request)
+        if (failed := await self.misbehave(body["model"], body)) is not None:
+            return failed
+        text = await self.text(body)
+        return web.json_response(
+            {
+                "id": "msg_1",
+                "type": "message",
+                "role": "assistant",
+                "model": body["model"],
+                "content": [{"type": "text", "text": text}],
+                "stop_reason": "end_turn",
+                "usage": {"input_tokens": 3, "output_tokens": 5},
+            }
+        )
+
+    async def responses(self, request):
+        body = await self.note(request)
+        if (failed := await self.misbehave(body["model"], body)) is not None:
+            return failed
+        content = [{"type": "output_text", "text": f"echo of {len(body['input'])} items"}]
+        return web.json_response(
+            {
+                "id": "resp_1",
+                "created_at": 1,
+                "model": body["model"],
+                "status": "completed",
+                "output": [{"type": "message", "role": "assistant", "content": content}],
+                "usage": {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8},
+            }
+        )
+
+
+def broken(model):
+    match model:
+        case "html-502":
+            page = "<html>Bad gateway</html>"
+            return web.Response(text=page, status=502, content_type="text/html")
+        case "broken-json":
+            return web.Response(text='{"choices": [', content_type="application/json")
+        case "empty":
+            return web.Response(text="")
+    return None
+
+
+def refused(model, body):
+    match model:
+        case "no-temperature" if "temperature" in body:
+            return refusal("Unsupported parameter: 'temperature'")
+        case "no-schema" if "response_format" in body:
+            return refusal("response_format is not supported")
+    return None
+
+
+def refusal(message):
+    return web.json_response({"error": {"message": message, "type": "x"}}, status=400)
+
+
+def head(model):
+    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model}
+
+
+def usage(text):
+    count = len(text.split())
+    return {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
+
+
+async def send(response, chunk):
+    await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+
+
+@asynccontextmanager
+async def run_upstream(models=("echo",), *, port=0):
+    """A running upstream; its address is ``.url``."""
+    upstream = Upstream(models)
+    runner = web.AppRunner(
+        upstream.app(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port)
+    await site.start()
+    upstream.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield upstream
+    finally:
+        await runner.cleanup()
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=9911)
+    parser.add_argument("--models", default="echo")
+    parser.add_argument("--delay", type=float, default=0.0)
+    options = parser.parse_args()
+    async with run_upstream(options.models.split(","), port=options.port) as upstream:
+        upstream.delay_s = options.delay
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
