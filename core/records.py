@@ -1,6 +1,6 @@
 """The nouns of Touchstone, as frozen records whose field names are the column names."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -68,8 +68,8 @@ class Model:
     present: bool = True
     capabilities: Mapping[str, Any] = field(default_factory=dict)
     has_reasoning: bool = False
-    strengths: tuple[str, ...] = ()
-    weaknesses: tuple[str, ...] = ()
+    strengths: Sequence[str] = ()
+    weaknesses: Sequence[str] = ()
     #: what wrote the tags; None: never interviewed
     tagged_by: str | None = None
     interviewed_at: datetime | None = None
@@ -262,8 +262,8 @@ class Interview:
     provider: str
     model: str
     status: Status
-    strengths: tuple[str, ...] = ()
-    weaknesses: tuple[str, ...] = ()
+    strengths: Sequence[str] = ()
+    weaknesses: Sequence[str] = ()
     raw_reply: str | None = None
     error: str | None = None
     prompt_version: int = 0
