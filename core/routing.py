@@ -60,18 +60,39 @@ async def decide(
     """Choose a model for ``request``; `NothingRoutable` when there is none at all."""
     started = time.perf_counter()
     candidates = eligible(request, snapshot, routing.cooling)
+    decision = _without_asking(request, candidates, snapshot, routing)
+    if decision is None:
+        decision = await _cached(request, candidates, snapshot, routing, cache)
+    return replace(
+        decision,
+        id=uuid.uuid4().hex,
+        snapshot_id=snapshot.id,
+        decision_ms=(time.perf_counter() - started) * 1000,
+    )
+
+
+def _without_asking(
+    request: RouteRequest, candidates: Sequence[Candidate], snapshot: Snapshot, routing: Routing
+) -> Decision | None:
+    """What needs neither cache nor meta-model: no choice, or nothing worth one."""
     if not candidates:
-        return _finish(_last_resort(snapshot, routing), snapshot, started)
+        return _last_resort(snapshot, routing)
     if len(candidates) == 1:
-        only = _decision(candidates[0], "single", "the only model that may take it")
-        return _finish(only, snapshot, started)
+        return _decision(candidates[0], "single", "the only model that may take it")
     if request.text.lstrip().startswith(HOUSEKEEPING):
-        best = ranked(candidates)
-        return _finish(
-            _decision(best[0], "policy", "a chat interface's own background prompt", best),
-            snapshot,
-            started,
-        )
+        order = ranked(candidates)
+        return _decision(order[0], "policy", "a chat interface's own background prompt", order)
+    return None
+
+
+async def _cached(
+    request: RouteRequest,
+    candidates: Sequence[Candidate],
+    snapshot: Snapshot,
+    routing: Routing,
+    cache: DecisionCache,
+) -> Decision:
+    """The cached decision, or a new one that all who ask the same meanwhile share."""
     policy = request.policy or routing.policy
     key = cache_key(
         request.text,
@@ -84,7 +105,7 @@ async def decide(
     )
     if not request.bypass_cache and (hit := cache.get(key)) is not None:
         outcome = "fallback" if hit.outcome == "fallback" else "cache"
-        return _finish(replace(hit, outcome=outcome, cached=True), snapshot, started)
+        return replace(hit, outcome=outcome, cached=True)
 
     async def choose() -> Decision:
         decision = await _choose(request, candidates, snapshot, routing, policy, key, cache)
@@ -92,9 +113,9 @@ async def decide(
         return decision
 
     if request.bypass_cache:
-        return _finish(await choose(), snapshot, started)
+        return await choose()
     decision, _ = await cache.once(key, choose)
-    return _finish(decision, snapshot, started)
+    return decision
 
 
 def eligible(
@@ -205,14 +226,4 @@ def _decision(
         outcome=outcome,
         reason=reason,
         runners_up=others[:RUNNERS_UP],
-    )
-
-
-def _finish(decision: Decision, snapshot: Snapshot, started: float) -> Decision:
-    """A decision of its own for each request: its id, its time, its snapshot."""
-    return replace(
-        decision,
-        id=uuid.uuid4().hex,
-        snapshot_id=snapshot.id,
-        decision_ms=(time.perf_counter() - started) * 1000,
     )

@@ -59,26 +59,7 @@ async def save_result(pool: AsyncConnectionPool, result: Result) -> bool:
                       created_at = clock_timestamp()
                 WHERE results.status IN ('infra_error', 'judge_error')
                RETURNING id""",
-            [
-                result.run_id,
-                result.provider,
-                result.model,
-                result.task_id,
-                result.task_version,
-                result.category,
-                result.repeat,
-                result.status,
-                result.score,
-                _storable(result.answer),
-                _storable(result.error),
-                result.judge,
-                result.self_judged,
-                result.latency_ms,
-                result.ttft_ms,
-                result.tokens_in,
-                result.tokens_out,
-                result.attempt,
-            ],
+            _row(result),
         )
         row = await rows.fetchone()
         if row is None:
@@ -91,6 +72,29 @@ async def save_result(pool: AsyncConnectionPool, result: Result) -> bool:
                 [(row[0], c.name, c.score, _storable(c.reason)) for c in result.criteria],
             )
         return True
+
+
+def _row(result: Result) -> tuple[Any, ...]:
+    return (
+        result.run_id,
+        result.provider,
+        result.model,
+        result.task_id,
+        result.task_version,
+        result.category,
+        result.repeat,
+        result.status,
+        result.score,
+        _storable(result.answer),
+        _storable(result.error),
+        result.judge,
+        result.self_judged,
+        result.latency_ms,
+        result.ttft_ms,
+        result.tokens_in,
+        result.tokens_out,
+        result.attempt,
+    )
 
 
 def _storable(text: str | None) -> str | None:
