@@ -55,9 +55,10 @@ async def save_result(pool: AsyncConnectionPool, result: Result) -> bool:
                       answer = excluded.answer, error = excluded.error, judge = excluded.judge,
                       self_judged = excluded.self_judged, latency_ms = excluded.latency_ms,
                       ttft_ms = excluded.ttft_ms, tokens_in = excluded.tokens_in,
-                      tokens_out = excluded.tokens_out, attempt = results.attempt + 1,
+                      tokens_out = excluded.tokens_out,
+                      attempt = results.attempt + (results.status <> 'judge_error')::int,
                       created_at = clock_timestamp()
-                WHERE results.status IN ('infra_error', 'judge_error')
+                WHERE results.status <> 'ok'
                RETURNING id""",
             _row(result),
         )
@@ -107,10 +108,27 @@ async def finished_keys(pool: AsyncConnectionPool, run_id: str) -> set[Key]:
     async with connection(pool) as conn:
         rows = await conn.execute(
             """SELECT provider, model, task_id, task_version, repeat FROM results
-                WHERE run_id = %s AND status IN ('ok', 'model_error')""",
+                WHERE run_id = %s AND status = 'ok'""",
             [run_id],
         )
         return {(str(p), str(m), str(t), int(v), int(r)) for p, m, t, v, r in await rows.fetchall()}
+
+
+async def unjudged_answers(pool: AsyncConnectionPool, run_id: str) -> dict[Key, Result]:
+    """The answers of a run that still want their judge: the model need not be asked again."""
+    async with connection(pool) as conn, conn.cursor(row_factory=class_row(Result)) as cursor:
+        await cursor.execute(
+            """SELECT run_id, provider, model, task_id, task_version, category, repeat, status,
+                      answer, error, latency_ms, ttft_ms, tokens_in, tokens_out, attempt
+                 FROM results
+                WHERE run_id = %s AND status = 'judge_error' AND answer IS NOT NULL""",
+            [run_id],
+        )
+        return {key_of(result): result for result in await cursor.fetchall()}
+
+
+def key_of(result: Result) -> Key:
+    return result.provider, result.model, result.task_id, result.task_version, result.repeat
 
 
 async def category_scores(pool: AsyncConnectionPool) -> list[CategoryScore]:

@@ -92,7 +92,7 @@ CREATE TABLE results (
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     UNIQUE (run_id, provider, model, task_id, task_version, repeat),
     -- a failure is never a score
-    CHECK ((score IS NULL) = (status IN ('infra_error', 'judge_error')))
+    CHECK ((score IS NULL) = (status <> 'ok'))
 );
 CREATE INDEX results_of_model ON results (provider, model, task_id, created_at DESC);
 

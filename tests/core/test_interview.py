@@ -1,0 +1,67 @@
+"""Interviews: what is read from a model's words about itself."""
+
+import pytest
+
+from core.errors import UnreadableReply
+from core.interview import MOST, interview, question, read
+from core.records import Reply
+from core.suite import builtin_prompts
+
+
+def replies(*texts):
+    asked = []
+
+    async def chat(question):
+        asked.append(question)
+        return Reply(text=texts[len(asked) - 1])
+
+    return chat, asked
+
+
+def test_tags_are_found_in_fences_and_chatter():
+    text = 'Sure!\n```json\n{"strengths": ["Code Review", "math"], "weaknesses": ["long_docs"]}\n```'
+    tags = read(text)
+    assert (tags.strengths, tags.weaknesses) == (("code-review", "math"), ("long-docs",))
+
+
+def test_a_tag_in_both_lists_is_dropped_from_both():
+    tags = read('{"strengths": ["coding", "math"], "weaknesses": ["Coding", "poetry"]}')
+    assert (tags.strengths, tags.weaknesses) == (("math",), ("poetry",))
+
+
+def test_no_more_than_fifteen_tags_are_kept():
+    tags = read('{"strengths": [%s], "weaknesses": []}' % ",".join(f'"t{i}"' for i in range(40)))
+    assert len(tags.strengths) == MOST
+
+
+@pytest.mark.parametrize("text", ["", "I am good at everything", '{"strengths": "all"}', "[]"])
+def test_a_reply_without_the_object_is_unreadable(text):
+    with pytest.raises(UnreadableReply):
+        read(text)
+
+
+async def test_an_unreadable_reply_gets_one_repair_round_that_says_why():
+    chat, asked = replies("dunno", '{"strengths": ["math"], "weaknesses": []}')
+    tags = await interview(chat, builtin_prompts(), seed="a", max_tokens=100)
+    assert tags.strengths == ("math",)
+    assert "no JSON object" in asked[1].messages[0].content
+
+
+async def test_the_repair_round_is_the_last():
+    chat, asked = replies("dunno", "still dunno", "{}")
+    with pytest.raises(UnreadableReply):
+        await interview(chat, builtin_prompts(), seed="a", max_tokens=100)
+    assert len(asked) == 2
+
+
+async def test_empty_strengths_are_an_answer():
+    chat, asked = replies('{"strengths": [], "weaknesses": []}')
+    tags = await interview(chat, builtin_prompts(), seed="a", max_tokens=100)
+    assert tags.strengths == ()
+    assert len(asked) == 1
+
+
+def test_example_tags_are_shown_in_different_orders():
+    prompts = builtin_prompts()
+    texts = {question(prompts, seed=s, max_tokens=9).messages[0].content for s in "abcdef"}
+    assert len(texts) > 3
