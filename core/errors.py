@@ -3,7 +3,8 @@
     TouchstoneError                 500
     ├── SettingsError               500  a setting that cannot be; stops the start with one line
     ├── BadRequest                  400  the client sent something unreadable
-    │   ├── ModelNotFound           404
+    │   ├── NotFound                404
+    │   │   └── ModelNotFound       404
     │   └── AmbiguousModel          409
     ├── NothingRoutable             503  no model may take this request
     ├── StoreUnavailable            503  the database is away
@@ -46,9 +47,14 @@ class BadRequest(TouchstoneError):
         self.code = code
 
 
-class ModelNotFound(BadRequest):
+class NotFound(BadRequest):
     status = 404
 
+    def __init__(self, message: str, *, param: str | None = None, code: str = "not_found") -> None:
+        super().__init__(message, param=param, code=code)
+
+
+class ModelNotFound(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"the model {name!r} does not exist here; GET /models lists what does",

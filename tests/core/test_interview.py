@@ -1,5 +1,7 @@
 """Interviews: what is read from a model's words about itself."""
 
+import json
+
 import pytest
 
 from core.errors import UnreadableReply
@@ -19,7 +21,9 @@ def replies(*texts):
 
 
 def test_tags_are_found_in_fences_and_chatter():
-    text = 'Sure!\n```json\n{"strengths": ["Code Review", "math"], "weaknesses": ["long_docs"]}\n```'
+    text = (
+        'Sure!\n```json\n{"strengths": ["Code Review", "math"], "weaknesses": ["long_docs"]}\n```'
+    )
     tags = read(text)
     assert (tags.strengths, tags.weaknesses) == (("code-review", "math"), ("long-docs",))
 
@@ -30,7 +34,7 @@ def test_a_tag_in_both_lists_is_dropped_from_both():
 
 
 def test_no_more_than_fifteen_tags_are_kept():
-    tags = read('{"strengths": [%s], "weaknesses": []}' % ",".join(f'"t{i}"' for i in range(40)))
+    tags = read(json.dumps({"strengths": [f"t{i}" for i in range(40)], "weaknesses": []}))
     assert len(tags.strengths) == MOST
 
 
