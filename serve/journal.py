@@ -1,0 +1,72 @@
+"""Writes decisions in the background, in batches; never in the request's way."""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+
+from psycopg_pool import AsyncConnectionPool
+
+from core.errors import StoreUnavailable
+from core.records import JournalEntry
+from core.store import decisions
+
+logger = logging.getLogger(__name__)
+
+#: entries held while the store is away; beyond it the oldest are dropped and counted
+CAPACITY = 50_000
+BATCH = 500
+FLUSH_S = 0.5
+
+
+class Journal:
+    """A bounded queue with one writer."""
+
+    def __init__(self, pool: AsyncConnectionPool, *, capacity: int = CAPACITY) -> None:
+        self._pool = pool
+        self._queue: deque[JournalEntry] = deque()
+        self._capacity = capacity
+        self.dropped = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, entry: JournalEntry) -> None:
+        if len(self._queue) >= self._capacity:
+            self._queue.popleft()
+            self.dropped += 1
+        self._queue.append(entry)
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._write())
+
+    async def stop(self) -> None:
+        """Write what is left, for a bounded time."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(5):
+                await self.flush()
+        if self._queue:
+            logger.error("%d decisions could not be written", len(self._queue))
+
+    async def flush(self) -> None:
+        """Write all there is; what could not be written stays queued."""
+        while self._queue:
+            batch = [self._queue[i] for i in range(min(BATCH, len(self._queue)))]
+            await decisions.insert_decisions(self._pool, batch)
+            for entry in batch:
+                # put() may have dropped from the left meanwhile; writing twice is harmless
+                if self._queue and self._queue[0] is entry:
+                    self._queue.popleft()
+
+    async def _write(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except StoreUnavailable as exc:
+                logger.warning("%d decisions wait: %s", len(self._queue), exc.message)
+                await asyncio.sleep(1.0)
