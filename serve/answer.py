@@ -15,20 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from psycopg_pool import AsyncConnectionPool
 
 from core import providers
-from core.cache import DecisionCache
 from core.errors import ModelNotFound, TouchstoneError, UpstreamError
-from core.providers.http import Client
-from core.providers_file import Providers
-from core.records import Chat, Decision, JournalEntry, Provider, Question, Reply
-from core.routing import RouteRequest, Routing, decide
-from core.settings import Settings
-from serve.health import Health
-from serve.journal import Journal
-from serve.metrics import Metrics
-from serve.registry import Registry
+from core.records import Decision, JournalEntry, Provider
+from core.routing import RouteRequest, decide
+from serve.service import Service, routing_orders
 
 logger = logging.getLogger(__name__)
 
@@ -38,21 +30,6 @@ ROUTED_NAMES = frozenset({"", "touchstone", "auto"})
 _CLIENTS_FAULT = frozenset({400, 413, 422})
 #: written down for a client that left before the end
 _LEFT = 499
-
-
-@dataclass(slots=True, kw_only=True)
-class Service:
-    """Everything one worker holds; built by `serve.app.create_app` alone."""
-
-    settings: Settings
-    providers: Providers
-    client: Client
-    pool: AsyncConnectionPool
-    registry: Registry
-    cache: DecisionCache
-    journal: Journal
-    metrics: Metrics
-    health: Health
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,40 +60,6 @@ class Streamed:
     decision: Decision
     answered_by: str
     frames: AsyncIterator[bytes]
-
-
-def routing_orders(service: Service) -> Routing:
-    """The standing orders, with the meta-model if one is configured and its provider known."""
-    settings = service.settings
-    meta_model = f"{settings.model_selection_provider}/{settings.model_selection_model}"
-    chat = _meta_chat(service)
-    return Routing(
-        policy=settings.routing_policy,
-        chat=chat,
-        meta_model=meta_model if chat else None,
-        default_model=settings.default_chat_model,
-        timeout_s=settings.routing_timeout,
-        cooling=service.health.cooling(),
-    )
-
-
-def _meta_chat(service: Service) -> Chat | None:
-    settings = service.settings
-    name, model = settings.model_selection_provider, settings.model_selection_model
-    if not model or name not in service.providers.by_name:
-        return None
-
-    async def chat(question: Question) -> Reply:
-        provider = service.providers.for_model(name, model)
-        return await providers.chat(
-            service.client,
-            provider,
-            model,
-            question,
-            default_max_tokens=settings.anthropic_max_tokens,
-        )
-
-    return chat
 
 
 async def choose(service: Service, call: ChatCall) -> Decision:

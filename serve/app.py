@@ -17,13 +17,13 @@ from core.providers_file import Providers
 from core.settings import Settings
 from core.store.pool import migrate, open_pool
 from serve import native, ollama, openai
-from serve.answer import Service
 from serve.auth import require_chat
 from serve.health import Health
 from serve.journal import Journal
 from serve.metrics import Metrics
 from serve.registry import Registry
 from serve.reply import send_json
+from serve.service import Service
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,11 @@ from core.records import Candidate, Decision, Message, Model, Policy, Run
 from core.routing import RouteRequest, eligible
 from core.store import models, results, runs
 from serve import deployments
-from serve.answer import ChatCall, Service, complete, headers, preview
+from serve.answer import ChatCall, complete, headers, preview
 from serve.auth import require_admin
 from serve.parse import json_body, messages_of, route_of
 from serve.reply import send_json
+from serve.service import Service
 
 _FLOWS = {
     "discover": "discover_models",

@@ -11,9 +11,10 @@ from sanic import HTTPResponse, Request
 
 from core.errors import BadRequest, TouchstoneError, UpstreamError
 from core.records import Model
-from serve.answer import Answered, ChatCall, Service, Streamed, complete, headers, stream
+from serve.answer import Answered, ChatCall, Streamed, complete, headers, stream
 from serve.parse import json_body, messages_of, model_of, route_of
 from serve.reply import open_stream, send_json
+from serve.service import Service
 
 _NDJSON = "application/x-ndjson"
 #: what clients compare against before they use a feature

@@ -8,9 +8,10 @@ from sanic.response import raw
 
 from core.errors import ModelNotFound, TouchstoneError
 from core.records import Model
-from serve.answer import ChatCall, Service, Streamed, complete, headers, stream
+from serve.answer import ChatCall, Streamed, complete, headers, stream
 from serve.parse import json_body, messages_of, model_of, route_of
 from serve.reply import JSON, open_stream, send_json
+from serve.service import Service
 
 _EVENTS = "text/event-stream; charset=utf-8"
 

@@ -12,8 +12,8 @@ from core.records import Interview, Provider
 from core.settings import Settings
 from core.store.interviews import save_interview
 from core.store.models import upsert_discovered
-from serve.answer import Service
 from serve.app import create_app
+from serve.service import Service
 from tests.upstream import Upstream, run_upstream
 
 _names = itertools.count()
