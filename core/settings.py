@@ -52,6 +52,19 @@ def _port(text: str) -> int:
     return number
 
 
+def _schedule(text: str) -> str:
+    """``off``, a duration such as ``24h``, or a cron line of five fields."""
+    text = text.strip()
+    fields_of = text.split()
+    if text.lower() == "off":
+        return "off"
+    if len(fields_of) == 5 and all(re.fullmatch(r"[\w*/,?#-]+", part) for part in fields_of):
+        return text
+    if duration_s(text) < 1:
+        raise ValueError(text)
+    return text
+
+
 def _choice(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.strip().lower() not in allowed:
@@ -103,9 +116,15 @@ class Settings:
     benchmark_concurrency: int = _setting(
         3, lambda text: max(1, _count(text)), "a whole number from 1"
     )
-    benchmark_schedule: str = _text("0 3 * * *", "a cron line, a duration such as 24h, or off")
-    discovery_schedule: str = _text("0 * * * *", "a cron line, a duration such as 1h, or off")
-    interview_schedule: str = _text("30 2 * * *", "a cron line, a duration such as 24h, or off")
+    benchmark_schedule: str = _setting(
+        "0 3 * * *", _schedule, "a cron line, a duration such as 24h, or off"
+    )
+    discovery_schedule: str = _setting(
+        "0 * * * *", _schedule, "a cron line, a duration such as 1h, or off"
+    )
+    interview_schedule: str = _setting(
+        "30 2 * * *", _schedule, "a cron line, a duration such as 24h, or off"
+    )
     tagging_max_tokens: int = _setting(1024, _count, "a number of tokens")
     benchmark_max_tokens: int = _setting(1024, _count, "a number of tokens")
     anthropic_max_tokens: int = _setting(12800, _count, "a number of tokens")
@@ -122,6 +141,7 @@ class Settings:
     )
     prefect_api_url: str = _text(allowed="the address of a Prefect API")
     max_request_size: int = _setting(32 * 1024 * 1024, _count, "a number of bytes")
+    prune_schedule: str = _setting("30 4 * * *", _schedule, "a cron line, a duration, or off")
     history_days: int = _setting(180, _count, "a number of days")
 
     @property

@@ -1,5 +1,6 @@
 """Speaks to providers: `chat`, `forward`, `stream` and `list_models` pick the wire format."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -11,8 +12,11 @@ import orjson
 from core.errors import UpstreamError, UpstreamRejected
 from core.providers import anthropic, openai_chat, openai_responses
 from core.providers.http import Client, wire_format
+from core.providers_file import LOOPBACK
 from core.records import Provider, Question, Reply, Usage
 
+#: seconds a server on this machine has to answer
+_LOCAL_S = 1.5
 #: what Anthropic is told where nobody set a limit; see ANTHROPIC_MAX_TOKENS
 DEFAULT_MAX_TOKENS = 12800
 
@@ -90,6 +94,21 @@ async def list_models(client: Client, provider: Provider) -> dict[str, dict[str,
         return {name: dict(provider.capabilities) for name in provider.models}
     listed = await openai_chat.list_models(client, provider)
     return {name: {**told, **provider.capabilities} for name, told in listed.items()}
+
+
+async def answering(client: Client, servers: Mapping[str, str] = LOOPBACK) -> dict[str, str]:
+    """Those of ``servers`` (name → address) that list models now; asked at once, and briefly."""
+
+    async def ask(name: str, url: str) -> bool:
+        try:
+            async with asyncio.timeout(_LOCAL_S):
+                await openai_chat.list_models(client, Provider(name=name, base_url=url))
+        except (UpstreamError, TimeoutError):
+            return False
+        return True
+
+    found = await asyncio.gather(*(ask(name, url) for name, url in servers.items()))
+    return {name: url for (name, url), there in zip(servers.items(), found, strict=True) if there}
 
 
 async def chat(

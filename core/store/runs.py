@@ -91,16 +91,17 @@ async def latest_run(pool: AsyncConnectionPool, flow: str) -> Run | None:
     return found[0] if found else None
 
 
-async def reap_runs(pool: AsyncConnectionPool, silent_s: float) -> int:
-    """Fail the runs whose process has not been heard of for ``silent_s`` seconds."""
-    async with connection(pool) as conn:
-        done = await conn.execute(
+async def reap_runs(pool: AsyncConnectionPool, silent_s: float) -> list[Run]:
+    """Fail the runs whose process has not been heard of for ``silent_s`` seconds; those runs."""
+    async with connection(pool) as conn, conn.cursor(row_factory=class_row(Run)) as cursor:
+        await cursor.execute(
             """UPDATE runs SET state = 'failed', finished_at = now(), current_model = NULL,
                    error = 'its process ended without a word; start it again with the same run id'
-                WHERE state = 'running' AND touched_at < now() - make_interval(secs => %s)""",
+                WHERE state = 'running' AND touched_at < now() - make_interval(secs => %s)
+               RETURNING id, flow, state, prefect_flow_run_id""",
             [silent_s],
         )
-        return done.rowcount
+        return await cursor.fetchall()
 
 
 async def prune_runs(pool: AsyncConnectionPool, days: int) -> int:
