@@ -22,7 +22,12 @@ _EXAMPLES = (
 _SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
-        name: {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST}
+        name: {
+            "type": "array",
+            "items": {"type": "string", "maxLength": _LONGEST},
+            "minItems": 1,
+            "maxItems": MOST,
+        }
         for name in ("strengths", "weaknesses")
     },
     "required": ["strengths", "weaknesses"],

@@ -80,8 +80,12 @@ def _schema(names: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
         "properties": {
             "category": category,
             "modelname": {"type": "string", "enum": list(names)},
-            "reason": {"type": "string"},
-            "matching_tags": {"type": "array", "items": {"type": "string"}},
+            "reason": {"type": "string", "maxLength": 200},
+            "matching_tags": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 40},
+                "maxItems": 8,
+            },
             "tag_relevance": {"type": "object", "additionalProperties": {"type": "number"}},
         },
         "required": ["category", "modelname", "reason", "matching_tags"],

@@ -156,6 +156,11 @@ def read_environment(directory: Path | None = None) -> dict[str, str]:
     return file | dict(os.environ)  # noqa: TID251 - this is the one reader
 
 
+def provide_environment(values: Mapping[str, str]) -> None:
+    """Set variables for a library that reads the environment by itself (Prefect)."""
+    os.environ.update(values)  # noqa: TID251 - beside the one reader
+
+
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Parse the variables; empty counts as unset. `SettingsError` names what is wrong."""
     environment = read_environment() if environment is None else environment

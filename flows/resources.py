@@ -19,9 +19,9 @@ from psycopg_pool import AsyncConnectionPool
 from core import providers
 from core.errors import StoreUnavailable, TouchstoneError, UpstreamError
 from core.providers.http import Client
-from core.providers_file import Providers, known_providers, load_providers
+from core.providers_file import Providers
 from core.records import Chat, Provider, Question, Reply, Run
-from core.settings import Settings, load_settings, read_environment
+from core.settings import Settings, load_settings
 from core.store import runs
 from core.store.embedded import embedded_url
 from core.store.pool import migrate, open_pool
@@ -56,10 +56,12 @@ async def open_resources() -> AsyncIterator[Resources]:
     pool = await open_pool(url)
     try:
         async with Client() as client:
-            found = load_providers(settings)
-            if found is None:
-                found = known_providers(read_environment(), await providers.answering(client))
-            yield Resources(settings=settings, providers=found, pool=pool, client=client)
+            yield Resources(
+                settings=settings,
+                providers=await providers.configured(client, settings),
+                pool=pool,
+                client=client,
+            )
     finally:
         await pool.close()
 

@@ -32,7 +32,7 @@ SILENT_S = 12 * HEARTBEAT_S
 _LIMIT = 5
 
 
-def deployments(settings: Settings) -> list[RunnerDeployment]:
+async def deployments(settings: Settings) -> list[RunnerDeployment]:
     """Those of prefect.yaml, on the schedules of the settings."""
     entries = yaml.safe_load(_FILE.read_text())["deployments"]
     schedules = {
@@ -41,13 +41,13 @@ def deployments(settings: Settings) -> list[RunnerDeployment]:
         "run-benchmarks": settings.benchmark_schedule,
         "prune-history": settings.prune_schedule,
     }
-    return [_deployment(entry, schedules.get(entry["name"], "off")) for entry in entries]
+    return [await _deployment(entry, schedules.get(entry["name"], "off")) for entry in entries]
 
 
-def _deployment(entry: dict[str, Any], schedule: str) -> RunnerDeployment:
+async def _deployment(entry: dict[str, Any], schedule: str) -> RunnerDeployment:
     module, _, name = entry["entrypoint"].rpartition(".")
     flow = getattr(importlib.import_module(module), name)
-    return flow.to_deployment(
+    return await flow.ato_deployment(
         name=entry["name"],
         description=entry["description"],
         tags=entry["tags"],
@@ -72,9 +72,9 @@ async def run(settings: Settings, database_url: str) -> None:
     runner = Runner(name="touchstone", limit=_LIMIT, pause_on_shutdown=False)
     reaping = asyncio.create_task(_reap(pool))
     try:
-        for deployment in deployments(settings):
+        for deployment in await deployments(settings):
             await runner.aadd_deployment(deployment)
-        logger.info("serving %d deployments", len(deployments(settings)))
+            logger.info("serving %s", deployment.name)
         await runner.start()
     finally:
         reaping.cancel()

@@ -1,5 +1,6 @@
 """Starts flow runs by asking the Prefect server over HTTP; Prefect itself is not imported."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import httpx
 from core.errors import PrefectUnavailable
 
 logger = logging.getLogger(__name__)
+
+_PAUSES_S = (0.3, 0.6, 1.2, 2.4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +29,13 @@ async def start_flow(api_url: str, flow: str, parameters: Mapping[str, Any]) -> 
     name = flow.replace("_", "-")
     try:
         async with httpx.AsyncClient(base_url=api_url, timeout=10) as client:
-            found = await client.get(f"/deployments/name/{name}/{name}")
+            found = await _ask(client, "GET", f"/deployments/name/{name}/{name}")
             if found.status_code == httpx.codes.NOT_FOUND:
                 raise PrefectUnavailable(f"Prefect has no deployment {name}: is the runner up?")
             found.raise_for_status()
-            created = await client.post(
-                f"/deployments/{found.json()['id']}/create_flow_run",
-                json={"parameters": dict(parameters), "state": {"type": "SCHEDULED"}},
-            )
+            body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED"}}
+            address = f"/deployments/{found.json()['id']}/create_flow_run"
+            created = await _ask(client, "POST", address, body)
             created.raise_for_status()
     except httpx.HTTPStatusError as exc:
         detail = exc.response.text[:300]
@@ -43,6 +45,18 @@ async def start_flow(api_url: str, flow: str, parameters: Mapping[str, Any]) -> 
     run_id = created.json()["id"]
     ui = api_url.removesuffix("/api")
     return Started(flow_run_id=run_id, url=f"{ui}/runs/flow-run/{run_id}")
+
+
+async def _ask(
+    client: httpx.AsyncClient, method: str, address: str, body: Any = None
+) -> httpx.Response:
+    """Prefect's answer; asked again while it is busy: on SQLite colliding writers get a 503."""
+    for pause_s in _PAUSES_S:
+        answer = await client.request(method, address, json=body)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            return answer
+        await asyncio.sleep(pause_s)
+    return await client.request(method, address, json=body)
 
 
 async def cancel_flow(api_url: str, flow_run_id: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("core", "flows", "serve", "dashboards")
+ROOMS = ("core", "flows", "serve", "dashboards", "launch")
 IN_ROOMS = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 MODULES = [*IN_ROOMS, ROOT / "touchstone.py"]
 

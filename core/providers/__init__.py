@@ -12,8 +12,9 @@ import orjson
 from core.errors import UpstreamError, UpstreamRejected
 from core.providers import anthropic, openai_chat, openai_responses
 from core.providers.http import Client, wire_format
-from core.providers_file import LOOPBACK
+from core.providers_file import LOOPBACK, Providers, known_providers, load_providers
 from core.records import Provider, Question, Reply, Usage
+from core.settings import Settings, read_environment
 
 #: seconds a server on this machine has to answer
 _LOCAL_S = 1.5
@@ -94,6 +95,14 @@ async def list_models(client: Client, provider: Provider) -> dict[str, dict[str,
         return {name: dict(provider.capabilities) for name in provider.models}
     listed = await openai_chat.list_models(client, provider)
     return {name: {**told, **provider.capabilities} for name, told in listed.items()}
+
+
+async def configured(client: Client, settings: Settings) -> Providers:
+    """The providers of ``providers.json``, else those that keys and this machine's servers name."""
+    found = load_providers(settings)
+    if found is not None:
+        return found
+    return known_providers(read_environment(), await answering(client))
 
 
 async def answering(client: Client, servers: Mapping[str, str] = LOOPBACK) -> dict[str, str]:

@@ -23,8 +23,11 @@ _WAIT_S = 3.0
 _CONNECT_S = 5
 
 
-async def open_pool(url: str, *, min_size: int = 1, max_size: int = 8) -> AsyncConnectionPool:
+async def open_pool(
+    url: str, *, min_size: int = 1, max_size: int = 8, read_only: bool = False
+) -> AsyncConnectionPool:
     """A pool that opens at once, database or not, and mends itself when the database returns."""
+    options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
     pool: AsyncConnectionPool = AsyncConnectionPool(
         url,
         min_size=min_size,
@@ -33,7 +36,7 @@ async def open_pool(url: str, *, min_size: int = 1, max_size: int = 8) -> AsyncC
         timeout=_WAIT_S,
         reconnect_timeout=5.0,
         check=AsyncConnectionPool.check_connection,
-        kwargs={"connect_timeout": _CONNECT_S},
+        kwargs={"connect_timeout": _CONNECT_S, **options},
     )
     await pool.open(wait=False)
     return pool

@@ -15,3 +15,22 @@ def test_object_is_found(text):
 def test_what_is_not_whole_is_unreadable(text):
     with pytest.raises(UnreadableReply):
         json_object(text, "a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "b": "long and long',
+        '{"a": 1, "b": ["x, \\" {y}", "z',
+        '```json\n{"a": 1, "b": {"c": 2, "d": ',
+        '{"a": 1, "b": tru',
+    ],
+)
+def test_a_reply_cut_off_counts_as_far_as_it_goes(text):
+    assert json_object(text, "a")["a"] == 1
+
+
+@pytest.mark.parametrize("text", ['{"a": "cut of', '{"b": {"a": 1}, "c', '{"b": 1}} {"a', "{]"])
+def test_what_stands_behind_the_cut_is_not_made_up(text):
+    with pytest.raises(UnreadableReply):
+        json_object(text, "a", "b")

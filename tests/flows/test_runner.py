@@ -10,8 +10,9 @@ from core.settings import Settings, load_settings
 from flows import runner
 
 
-def test_every_deployment_has_a_dotted_entry_point_a_description_and_its_schedule():
-    found = {d.name: d for d in runner.deployments(Settings(benchmark_schedule="20s"))}
+async def test_every_deployment_has_a_dotted_entry_point_a_description_and_its_schedule():
+    settings = Settings(benchmark_schedule="20s")
+    found = {d.name: d for d in await runner.deployments(settings)}
     assert set(found) == {
         *("discover-models", "interview-models", "run-benchmarks", "refresh-all", "prune-history"),
     }

@@ -1,0 +1,1 @@
+"""All of it on one machine: processes started, watched and stopped together."""
