@@ -4,6 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic
@@ -16,7 +17,9 @@ from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
 from core.store.pool import migrate, open_pool
-from serve import native, ollama, openai
+from serve import admin, native, ollama, openai
+from serve.admin.render import html
+from serve.admin.session import guard
 from serve.auth import require_chat
 from serve.health import Health
 from serve.journal import Journal
@@ -30,6 +33,7 @@ logger = logging.getLogger(__name__)
 #: a long generation is healthy; silence is judged where the upstream is
 _RESPONSE_TIMEOUT_S = 24 * 3600
 _GRACE_S = 30.0
+_STATIC = Path(__file__).parent / "static"
 
 
 def create_app(
@@ -95,19 +99,23 @@ async def close_service(service: Service) -> None:
 
 def _routes(app: Sanic) -> None:
     for methods, path, handler in _ROUTES:
-        name = f"{handler.__module__.rpartition('.')[2]}_{handler.__name__}"
+        name = f"{handler.__module__.removeprefix('serve.')}_{handler.__name__}".replace(".", "_")
         app.add_route(handler, path, methods=methods.split(), name=name)
+    app.static("/static", _STATIC, name="static")
 
 
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
 _CHAT = frozenset({"/v1/chat/completions", "/api/chat", "/chat", "/route"})
 
 
-async def _begin(request: Request) -> None:
+async def _begin(request: Request) -> HTTPResponse | None:
     request.ctx.started = time.perf_counter()
     request.ctx.request_id = request.headers.get("x-request-id") or uuid.uuid4().hex
     if request.path in _CHAT:
         require_chat(request, request.app.ctx.service.settings)
+    elif request.path == "/admin" or request.path.startswith("/admin/"):
+        return guard(request)
+    return None
 
 
 async def _count(request: Request, response: HTTPResponse) -> None:
@@ -127,6 +135,9 @@ async def _error(request: Request, exc: Exception) -> HTTPResponse:
     wait = getattr(known, "retry_after_s", None)
     if wait is not None:
         headers["retry-after"] = f"{wait:g}"
+    if request.path.startswith("/admin"):
+        context = {"status": known.status, "message": known.message}
+        return html(request, "pages/error.html", context, status=known.status)
     body = (
         ollama.error_body(known) if request.path.startswith("/api/") else openai.error_body(known)
     )
@@ -197,4 +208,5 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/healthz", _healthz),
     ("GET", "/readyz", _readyz),
     ("GET HEAD", "/", _root),
+    *admin.ROUTES,
 )

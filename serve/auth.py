@@ -2,11 +2,14 @@
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from sanic import Request
 
 from core.errors import TouchstoneError
 from core.settings import Settings
+
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Forbidden(TouchstoneError):
@@ -34,13 +37,25 @@ def on_loopback(request: Request) -> bool:
         return False
 
 
+def is_local(request: Request) -> bool:
+    """Whether it comes from this machine by this machine's own name: a page of a stranger's whose
+    name was made to point here (DNS rebinding) sends another Host."""
+    return on_loopback(request) and _host(request) in _LOCAL_NAMES
+
+
+def _host(request: Request) -> str:
+    return (urlsplit(f"//{request.headers.get('host', '')}").hostname or "").lower()
+
+
 def require_admin(request: Request, settings: Settings) -> None:
     """Let the admin key through, and while none is set, this machine alone."""
     if settings.admin_api_key:
         if not same(presented_key(request), settings.admin_api_key):
             raise Forbidden("this needs the admin key, as X-API-Key")
-    elif not on_loopback(request):
+    elif not is_local(request):
         raise Forbidden("set ADMIN_API_KEY to reach this from another machine")
+    elif request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise Forbidden("a page of another site may not do this; set ADMIN_API_KEY")
 
 
 def require_chat(request: Request, settings: Settings) -> None:

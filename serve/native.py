@@ -1,6 +1,5 @@
 """Touchstone's own dialect: /chat, /route, /models, /runs, and starting flows."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, get_args
@@ -20,13 +19,7 @@ from serve.auth import require_admin
 from serve.parse import json_body, messages_of, route_of
 from serve.reply import send_json
 from serve.service import Service
-
-_FLOWS = {
-    "discover": "discover_models",
-    "tag": "interview_models",
-    "benchmark": "run_benchmarks",
-    "update": "refresh_all",
-}
+from serve.starting import FLOWS, start_flow
 
 
 def _service(request: Request) -> Service:
@@ -151,7 +144,7 @@ async def start(request: Request, what: str) -> HTTPResponse:
     """POST /models/{discover,tag,benchmark,update}: a real Prefect run; 202."""
     service = _service(request)
     require_admin(request, service.settings)
-    flow = _FLOWS.get(what)
+    flow = FLOWS.get(what)
     if flow is None:
         raise NotFound(f"there is nothing to start at /models/{what}")
     body = json_body(request) if request.body else {}
@@ -161,39 +154,6 @@ async def start(request: Request, what: str) -> HTTPResponse:
         body.setdefault("category", request.args.get("category"))
     started = await start_flow(service, flow, body)
     return send_json(started, status=202)
-
-
-async def start_flow(service: Service, flow: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Create the run here and in Prefect, so that its progress shows from the first moment."""
-    run_id = uuid.uuid4().hex
-    parameters: dict[str, Any] = {"run_id": run_id}
-    if body.get("models") and flow != "discover_models":
-        parameters["models"] = [_model_id(entry) for entry in body["models"]]
-    for key in ("category", "tasks", "repeats"):
-        if body.get(key) and flow == "run_benchmarks":
-            parameters[key] = body[key]
-    started = await deployments.start_flow(service.settings.prefect_api_url, flow, parameters)
-    await runs.start_run(
-        service.pool,
-        Run(id=run_id, flow=flow, state="running", trigger="api", params=parameters),
-    )
-    await runs.attach_prefect_run(service.pool, run_id, started.flow_run_id)
-    return {
-        "status": "accepted",
-        "message": f"{flow} is on its way",
-        "run_id": run_id,
-        "prefect_flow_run_id": started.flow_run_id,
-        "url": started.url,
-    }
-
-
-def _model_id(entry: Any) -> str:
-    if isinstance(entry, str):
-        return entry
-    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise BadRequest('models must hold names, or {"name", "source"} objects', param="models")
-    source = entry.get("source")
-    return f"{source}/{entry['name']}" if source else entry["name"]
 
 
 def run_view(run: Run) -> dict[str, Any]:
@@ -224,12 +184,13 @@ async def cancel_run(request: Request, run_id: str) -> HTTPResponse:
     if run.prefect_flow_run_id is None:
         raise PrefectUnavailable("this run was not started through the Prefect server")
     await deployments.cancel_flow(service.settings.prefect_api_url, run.prefect_flow_run_id)
+    await runs.finish_run(service.pool, run_id, "cancelled")
     return send_json({"status": "accepted", "run_id": run_id}, status=202)
 
 
 async def run_status(request: Request, what: str) -> HTTPResponse:
     """GET /models/{tag,benchmark}/status: the latest run's progress."""
-    run = await runs.latest_run(_service(request).pool, _FLOWS[what])
+    run = await runs.latest_run(_service(request).pool, FLOWS[what])
     if run is None:
         return send_json({"status": "idle", "total": 0, "completed": 0, "current_model": None})
     return send_json(
@@ -247,7 +208,7 @@ async def run_status(request: Request, what: str) -> HTTPResponse:
 
 
 def find_model(service: Service, name: str, source: str | None = None) -> Model:
-    """The model that an address (``provider/name``, quoted) or a bare name with source means."""
+    """The model that an address (``provider/name``) or a bare name with source means."""
     name = unquote(name)
     found = service.registry.named(f"{source}/{name}" if source else name)
     if found is None:
