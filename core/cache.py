@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from cachetools import LRUCache, TLRUCache
 
-from core.records import Decision
+from core.decision import Decision
 
 #: seconds that a fallback is kept: long enough to spare a sick meta-model, short enough to heal
 FALLBACK_TTL_S = 5.0

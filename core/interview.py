@@ -88,7 +88,7 @@ def _tags(found: Any) -> list[str]:
 def _normal(words: Iterable[str]) -> Iterable[str]:
     for word in words:
         tag = re.sub(r"[^\w]+|_", "-", word.strip().lower()).strip("-")
-        if tag and len(tag) <= _LONGEST:
+        if len(tag) <= _LONGEST and re.search(r"[^\W\d_]{2}", tag):
             yield tag
 
 

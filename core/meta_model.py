@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
+from core.decision import Candidate, Snapshot
 from core.errors import UnreadableReply
 from core.json_reply import json_object
-from core.records import Candidate, Message, Question, Snapshot
+from core.records import Message, Question
 
 #: enough for a verdict; the deciding fields stand first, so a cut-off reason costs nothing
 _MAX_TOKENS = 400

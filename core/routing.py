@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.cache import DecisionCache, cache_key
+from core.decision import Candidate, Decision, Guardrail, Policy, Snapshot
 from core.errors import ModelNotFound, NothingRoutable, TouchstoneError, UpstreamTimeout
-from core.evidence import ranked
+from core.evidence import Objection, better, ranked
 from core.meta_model import Choice, question, read
-from core.records import Candidate, Chat, Decision, Model, Policy, Snapshot
+from core.records import Chat, Model
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Routing:
     meta_model: str | None = None
     default_model: str = ""
     timeout_s: float = 5.0
+    #: whether the scores may overrule the meta-model, or only be recorded
+    guardrail: Guardrail = "on"
     #: models that are cooling down after failures, as ``provider/name``
     cooling: frozenset[str] = frozenset()
 
@@ -172,12 +175,31 @@ async def _choose(
 
 
 def _from_choice(choice: Choice, routing: Routing, order: Sequence[Candidate]) -> Decision:
+    """The meta-model's choice, unless the scores speak clearly against it."""
+    objection = None
+    if routing.guardrail != "off":
+        objection = better(choice.candidate, order, choice.category)
+    if objection and routing.guardrail == "on":
+        best = _decision(objection.best, "guardrail", _why(objection, choice), order)
+        return replace(best, category=choice.category, meta_model=routing.meta_model)
+    reason = choice.reason
+    if objection:
+        reason = f"{reason} (guardrail: {_why(objection, choice)})"
     return replace(
-        _decision(choice.candidate, "meta", choice.reason, order),
+        _decision(choice.candidate, "meta", reason, order),
         category=choice.category,
         matching_tags=choice.matching_tags,
         tag_relevance=choice.tag_relevance,
         meta_model=routing.meta_model,
+    )
+
+
+def _why(objection: Objection, choice: Choice) -> str:
+    where = f"in {choice.category}" if choice.category else "over all"
+    return (
+        f"your scores expect {objection.mean:.1f} ± {objection.sd:.1f} {where} from "
+        f"{objection.best.model.id}, and {objection.mean_of_chosen:.1f} from "
+        f"{choice.candidate.model.id}, which the meta-model chose"
     )
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 
 from dotenv import dotenv_values
 
+from core.decision import Guardrail, Policy
 from core.errors import SettingsError
-from core.records import Policy
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -105,6 +105,9 @@ class Settings:
     default_chat_model: str = _text(allowed="a model, as name or provider/name")
     routing_policy: Policy = _setting(
         "meta", _choice(*get_args(Policy)), " or ".join(get_args(Policy))
+    )
+    routing_guardrail: Guardrail = _setting(
+        "on", _choice(*get_args(Guardrail)), " or ".join(get_args(Guardrail))
     )
     routing_timeout: float = _setting(5.0, duration_s, "a duration such as 5s")
     routing_text_max: int = _setting(4000, _count, "a number of characters")

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from core import evidence, providers
+from core.decision import Candidate, Decision, Score
 from core.providers.http import Client
-from core.records import Candidate, Decision, Score
 from core.routing import RouteRequest
 from core.settings import Settings
 from launch.up import database

@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 
 from core import providers
+from core.decision import Decision, JournalEntry
 from core.errors import ModelNotFound, TouchstoneError, UpstreamError
-from core.records import Decision, JournalEntry, Provider
+from core.records import Provider
 from core.routing import RouteRequest, decide
 from serve.service import Service, routing_orders
 

@@ -7,8 +7,8 @@ from collections import deque
 
 from psycopg_pool import AsyncConnectionPool
 
+from core.decision import JournalEntry
 from core.errors import StoreUnavailable
-from core.records import JournalEntry
 from core.store import decisions
 
 logger = logging.getLogger(__name__)

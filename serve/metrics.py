@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from core.records import Decision
+from core.decision import Decision
 from serve.journal import Journal
 from serve.registry import Registry
 

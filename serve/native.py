@@ -8,9 +8,10 @@ from urllib.parse import unquote
 import orjson
 from sanic import HTTPResponse, Request
 
+from core.decision import Candidate, Decision, Policy
 from core.errors import BadRequest, ModelNotFound, NotFound, PrefectUnavailable
 from core.evidence import ranked
-from core.records import Candidate, Decision, Message, Model, Policy, Run
+from core.records import Message, Model, Run
 from core.routing import RouteRequest, eligible
 from core.store import models, results, runs
 from serve import deployments

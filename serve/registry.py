@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from psycopg_pool import AsyncConnectionPool
 
 from core import evidence
+from core.decision import Candidate, Score, Snapshot
 from core.errors import AmbiguousModel, StoreUnavailable
-from core.records import Candidate, Model, Score, Snapshot
+from core.records import Model
 from core.store import models, notify, prompts, results
 from core.suite import builtin_prompts
 

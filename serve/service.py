@@ -43,6 +43,7 @@ def routing_orders(service: Service) -> Routing:
         meta_model=meta_model if chat else None,
         default_model=settings.default_chat_model,
         timeout_s=settings.routing_timeout,
+        guardrail=settings.routing_guardrail,
         cooling=service.health.cooling(),
     )
 

@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
-from core.records import JournalEntry
+from core.decision import JournalEntry
 from core.store.pool import connection
 
 

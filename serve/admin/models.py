@@ -7,8 +7,9 @@ from sanic import HTTPResponse, Request
 from sanic.response import redirect
 
 from core import evidence
+from core.decision import Candidate, Score, Snapshot
 from core.errors import ModelNotFound, NotFound, TouchstoneError
-from core.records import Candidate, Model, Score, Snapshot
+from core.records import Model
 from core.store import models as store
 from core.store import runs
 from serve.admin.render import html, partial, wants_partial

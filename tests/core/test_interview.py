@@ -33,8 +33,12 @@ def test_a_tag_in_both_lists_is_dropped_from_both():
     assert (tags.strengths, tags.weaknesses) == (("math",), ("poetry",))
 
 
+def test_what_is_no_word_is_no_tag():
+    assert read('{"strengths": ["1.1.1.1", "", "-", 7, "c++ code"]}').strengths == ("c-code",)
+
+
 def test_no_more_than_fifteen_tags_are_kept():
-    tags = read(json.dumps({"strengths": [f"t{i}" for i in range(40)], "weaknesses": []}))
+    tags = read(json.dumps({"strengths": [f"tag-{i}" for i in range(40)], "weaknesses": []}))
     assert len(tags.strengths) == MOST
 
 

@@ -4,8 +4,9 @@ import orjson
 import pytest
 
 from core.cache import DecisionCache, cache_key
+from core.decision import Candidate, Score, Snapshot
 from core.errors import ModelNotFound, NothingRoutable, UpstreamError
-from core.records import Candidate, Model, Reply, Score, Snapshot
+from core.records import Model, Reply
 from core.routing import RouteRequest, Routing, decide, eligible
 
 
@@ -36,7 +37,7 @@ class Meta:
 
 
 def routing(meta, **more):
-    return Routing(chat=meta, meta_model="p/meta", **more)
+    return Routing(chat=meta, meta_model="p/meta", **{"guardrail": "off"} | more)
 
 
 def picks(name):
@@ -52,6 +53,31 @@ async def test_the_meta_models_choice_is_taken(cache):
     decision = await decide(RouteRequest(text="hi"), SNAPSHOT, routing(Meta(picks("bad"))), cache)
     assert (decision.target, decision.outcome, decision.category) == ("p/bad", "meta", "coding")
     assert decision.runners_up == ("p/good",)
+
+
+async def test_scores_that_speak_clearly_overrule_the_meta_model(cache):
+    meta = Meta(picks("bad"))
+    decision = await decide(RouteRequest(text="hi"), SNAPSHOT, routing(meta, guardrail="on"), cache)
+    assert (decision.target, decision.outcome) == ("p/good", "guardrail")
+    assert "p/bad" in decision.reason
+    assert decision.matching_tags == (), "the tags were the other model's"
+    again = await decide(RouteRequest(text="hi"), SNAPSHOT, routing(meta, guardrail="on"), cache)
+    assert (again.target, again.outcome, len(meta.questions)) == ("p/good", "cache", 1)
+
+
+async def test_a_recording_guardrail_only_says_so(cache):
+    orders = routing(Meta(picks("bad")), guardrail="record")
+    decision = await decide(RouteRequest(text="hi"), SNAPSHOT, orders, cache)
+    assert (decision.target, decision.outcome) == ("p/bad", "meta")
+    assert "guardrail" in decision.reason
+
+
+@pytest.mark.parametrize("means", [(None, None), (9, None), (None, 2), (5.2, 5.0), (2, 9)])
+async def test_a_choice_that_no_score_speaks_against_stands(cache, means):
+    close = Snapshot(id="s", candidates=(candidate("good", means[0]), candidate("bad", means[1])))
+    orders = routing(Meta(picks("bad")), guardrail="on")
+    decision = await decide(RouteRequest(text="hi"), close, orders, cache)
+    assert (decision.target, decision.outcome) == ("p/bad", "meta")
 
 
 async def test_a_repeat_is_a_cache_hit_with_an_id_of_its_own(cache):

@@ -4,15 +4,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from core.records import (
-    CriterionScore,
-    Decision,
-    Interview,
-    JournalEntry,
-    Result,
-    Run,
-    Task,
-)
+from core.decision import Decision, JournalEntry
+from core.records import CriterionScore, Interview, Result, Run, Task
 from core.store import decisions, interviews, models, prompts, results, runs, tasks
 from core.store.pool import connection
 
@@ -148,8 +141,8 @@ async def test_a_run_started_again_goes_on(pool):
 
 async def test_a_run_without_a_sign_of_life_is_reaped(pool):
     await runs.start_run(pool, Run(id="r", flow="f", state="running"))
-    assert await runs.reap_runs(pool, 60) == 0
-    assert await runs.reap_runs(pool, -1) == 1
+    assert await runs.reap_runs(pool, 60) == []
+    assert [run.id for run in await runs.reap_runs(pool, -1)] == ["r"]
     assert (await runs.get_run(pool, "r")).state == "failed"
 
 
