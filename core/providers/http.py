@@ -6,6 +6,7 @@ import email.utils
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -130,7 +131,7 @@ class Client:
         headers["accept-encoding"] = "identity"
         request = httpx.Request(
             "GET" if content is None else "POST",
-            url,
+            _parsed(url),
             headers=headers,
             content=content,
             extensions={"timeout": _timeouts(provider)},
@@ -143,6 +144,10 @@ class Client:
                 yield response
             finally:
                 await response.aclose()
+
+
+#: parsing an address costs more than all else in making a request
+_parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
 def _timeouts(provider: Provider) -> dict[str, float]:
