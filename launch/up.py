@@ -101,8 +101,10 @@ async def stack(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
 
 def prefect_environment(home: Path) -> dict[str, str]:
     """Prefect's own settings: its files in our home, nothing told to anybody, quick polling."""
+    files = home / "prefect"
+    files.mkdir(parents=True, exist_ok=True)  # a server within a process does not make it
     return {
-        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_HOME": str(files),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_RUNNER_POLL_FREQUENCY": "1",

@@ -224,6 +224,7 @@ async def enable_model(request: Request, name: str) -> HTTPResponse:
     body = json_body(request)
     if not isinstance(body.get("enabled"), bool):
         raise BadRequest("enabled must be true or false", param="enabled")
+    await service.registry.refresh()  # it may have been discovered a moment ago
     model = find_model(service, name, body.get("source"))
     await models.set_enabled(service.pool, model.provider, model.name, body["enabled"])
     await service.registry.refresh()
