@@ -31,7 +31,9 @@ class Machine:
     def processes(self):
         """Everything alive that belongs to it, by its home in environment or command line."""
         mark = str(self.home).encode()
-        return {pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if owns(pid, mark)}
+        return {
+            pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if owns(pid, mark)
+        }
 
     def postmaster(self):
         return int(next(self.home.rglob("postmaster.pid")).read_text().splitlines()[0])

@@ -35,12 +35,15 @@ async def test_the_openai_sdk_streams_several_chunks(demo):
 
 
 async def test_a_repeat_asks_no_meta_model(demo):
-    async def asked_of_the_model():
-        return metric((await demo.http.get("/metrics")).text, "touchstone_routing_decisions_total")
+    async def misses():
+        text = (await demo.http.get("/metrics")).text
+        return metric(text, "touchstone_decision_cache_requests_total", result="miss")
 
     body = {"model": "touchstone", "messages": [{"role": "user", "content": "2 + 2 ="}], **ANSWER}
     first = await demo.http.post("/v1/chat/completions", json=body)
+    before = await misses()
     again = await demo.http.post("/v1/chat/completions", json=body)
+    assert await misses() == before > 0
     assert first.headers["x-touchstone-cache"] == "miss"
     assert again.headers["x-touchstone-cache"] == "hit"
     assert again.headers["x-touchstone-outcome"] == "cache"

@@ -1,4 +1,4 @@
-"""`touchstone up` over a scripted provider: schedules fire, the database may die, Ctrl-C ends all."""
+"""`touchstone up` over a scripted provider: schedules, a dying database, Ctrl-C."""
 
 import asyncio
 import json
