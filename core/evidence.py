@@ -35,7 +35,8 @@ def _wilson(share: float, n: int) -> tuple[float, float]:
     z2 = _Z95 * _Z95
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return 10 * max(0.0, centre - half), 10 * min(1.0, centre + half)
+    low = 0.0 if share == 0 else 10 * max(0.0, centre - half)
+    return low, 10.0 if share == 1 else 10 * min(1.0, centre + half)
 
 
 def overall(candidate: Candidate) -> float | None:

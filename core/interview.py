@@ -19,12 +19,14 @@ _EXAMPLES = (
     *("summarization", "translation", "creative-writing", "factual-questions", "data-extraction"),
     *("following-instructions", "long-documents", "security-analysis", "conversation"),
 )
+#: a tag as a grammar may hold a small model to it; anchored and bounded, as llama.cpp wants it
+_PATTERN = "^[a-z]{2,16}(-[a-z0-9]{1,16}){0,3}$"
 _SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
         name: {
             "type": "array",
-            "items": {"type": "string", "maxLength": _LONGEST},
+            "items": {"type": "string", "pattern": _PATTERN},
             "minItems": 1,
             "maxItems": MOST,
         }
@@ -101,11 +103,11 @@ async def interview(chat: Chat, prompts: Mapping[str, str], *, seed: str, max_to
     first = await chat(question(prompts, seed=seed, max_tokens=max_tokens))
     try:
         tags = read(first.text)
-        complaint = "" if tags.strengths or not tags.weaknesses else "no strength is left"
+        if tags.strengths or not json_object(first.text, "strengths")["strengths"]:
+            return tags
+        complaint = "none of the strengths it names is a type of task that is not a weakness too"
     except UnreadableReply as exc:
-        tags, complaint = None, exc.message
-    if tags is not None and not complaint:
-        return tags
+        complaint = exc.message
     asked = question(prompts, seed=f"{seed} again", max_tokens=max_tokens, system_role=False)
     alone = asked.messages[0]
     content = f"{alone.content}\n\nAn earlier reply could not be used: {complaint}."

@@ -128,7 +128,7 @@ def model_view(model: Model, candidate: Candidate | None) -> dict[str, Any]:
 async def list_models(request: Request) -> HTTPResponse:
     """GET /models: every model, enabled or not."""
     service = _service(request)
-    snapshot = service.registry.snapshot
+    snapshot = await service.registry.settled()
     found = [model_view(c.model, c) for c in snapshot.candidates]
     found += [model_view(model, None) for model in snapshot.others]
     return send_json({"models": found, "count": len(found), "benchmarkJudge": judge_of(service)})

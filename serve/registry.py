@@ -78,6 +78,7 @@ class Registry:
         self._by_id: Mapping[str, Model] = {}
         self._by_name: Mapping[str, list[Model]] = {}
         self._stale = asyncio.Event()
+        self._reading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -108,6 +109,14 @@ class Registry:
         self._by_id, self._by_name = {model.id: model for model in known}, by_name
         self.snapshot, self.loaded, self.healthy = snapshot, True, True
 
+    async def settled(self) -> Snapshot:
+        """The snapshot, read anew if the store has told of a change that is not in it yet."""
+        async with self._reading:
+            if self._stale.is_set():
+                self._stale.clear()
+                await self.refresh()
+        return self.snapshot
+
     def named(self, name: str) -> Model | None:
         """The model that ``name`` (``provider/name`` or a bare name) means; None if unknown.
 
@@ -128,8 +137,9 @@ class Registry:
                 async with asyncio.timeout(POLL_S if self.healthy else 1.0):
                     await self._stale.wait()
             await asyncio.sleep(SETTLE_S)
-            self._stale.clear()
-            await self.refresh()
+            async with self._reading:
+                self._stale.clear()
+                await self.refresh()
 
     async def _listen(self) -> None:
         while True:

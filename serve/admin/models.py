@@ -32,7 +32,7 @@ async def page(request: Request) -> HTTPResponse:
 
 
 async def _context(service: Service, request: Request) -> dict[str, Any]:
-    snapshot = service.registry.snapshot
+    snapshot = await service.registry.settled()
     q, sort = request.args.get("q", ""), request.args.get("sort", "name")
     run = None
     if service.registry.healthy:

@@ -2,6 +2,7 @@
 
 import json
 
+import jsonschema
 import pytest
 
 from core.errors import UnreadableReply
@@ -62,11 +63,34 @@ async def test_the_repair_round_is_the_last():
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(
+    "useless",
+    [
+        '{"strengths": ["1.1.1"], "weaknesses": []}',
+        '{"strengths": ["math"], "weaknesses": ["math"]}',
+    ],
+)
+async def test_strengths_of_which_none_is_usable_are_asked_for_again(useless):
+    chat, asked = replies(useless, '{"strengths": ["math"], "weaknesses": []}')
+    tags = await interview(chat, builtin_prompts(), seed="a", max_tokens=100)
+    assert (tags.strengths, len(asked)) == (("math",), 2)
+    assert tags.raw_reply.startswith(useless)
+
+
 async def test_empty_strengths_are_an_answer():
     chat, asked = replies('{"strengths": [], "weaknesses": []}')
     tags = await interview(chat, builtin_prompts(), seed="a", max_tokens=100)
     assert tags.strengths == ()
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "fits"), [("code-review", True), ("math", True), ("1.1.1", False), ("a" * 99, False)]
+)
+def test_the_schema_holds_a_tag_to_its_form(tag, fits):
+    schema = question(builtin_prompts(), seed="a", max_tokens=9).schema
+    reply = {"strengths": [tag], "weaknesses": ["poetry"]}
+    assert jsonschema.Draft202012Validator(schema).is_valid(reply) is fits
 
 
 def test_example_tags_are_shown_in_different_orders():
