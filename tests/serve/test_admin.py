@@ -191,3 +191,11 @@ async def test_vendored_files_are_what_they_are_said_to_be(admin):
     for name, digest in rows:
         assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
         assert (await admin.http.get(f"/static/vendor/{name}")).status_code == 200
+
+
+async def test_a_run_that_had_nothing_to_do_says_so(admin, pool):
+    await runs.start_run(pool, Run(id="r1", flow="interview_models", state="running"))
+    await runs.finish_run(pool, "r1", "completed")
+    stream = (await admin.http.get("/admin/runs/r1/events")).text
+    assert "nothing to do" in stream
+    assert "<progress" not in stream
