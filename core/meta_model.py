@@ -15,6 +15,9 @@ from core.records import Message, Question
 #: enough for a verdict; the deciding fields stand first, so a cut-off reason costs nothing
 _MAX_TOKENS = 400
 
+#: tags up to which the schema lists them; a longer list would outgrow the question
+_MOST_TAGS = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -49,7 +52,7 @@ def question(
             Message(role="system", content=snapshot.routing_prompt),
             Message(role="user", content=user),
         ),
-        schema=_schema([c.model.id for c in shuffled], snapshot.categories),
+        schema=_schema(shuffled, snapshot.categories),
         max_tokens=_MAX_TOKENS,
         temperature=0.0,
     )
@@ -74,23 +77,27 @@ def _facts(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _schema(names: Sequence[str], categories: Sequence[str]) -> dict[str, Any]:
-    category = {"type": "string", "enum": [*categories, "other"]}
-    return {
-        "type": "object",
-        "properties": {
-            "category": category,
-            "modelname": {"type": "string", "enum": list(names)},
-            "reason": {"type": "string", "maxLength": 200},
-            "matching_tags": {
-                "type": "array",
-                "items": {"type": "string", "maxLength": 40},
-                "maxItems": 8,
-            },
-            "tag_relevance": {"type": "object", "additionalProperties": {"type": "number"}},
-        },
-        "required": ["category", "modelname", "reason", "matching_tags"],
+def _schema(candidates: Sequence[Candidate], categories: Sequence[str]) -> dict[str, Any]:
+    """The verdict's form, closed wherever it can be: a small model rambles where it may."""
+    tags = sorted({tag for c in candidates for tag in (*c.model.strengths, *c.model.weaknesses)})
+    properties: dict[str, Any] = {
+        "category": {"type": "string", "enum": [*categories, "other"]},
+        "modelname": {"type": "string", "enum": [c.model.id for c in candidates]},
+        "reason": {"type": "string", "maxLength": 200},
     }
+    if tags and len(tags) <= _MOST_TAGS:
+        named = {"type": "string", "enum": tags}
+        properties["matching_tags"] = {"type": "array", "items": named, "maxItems": 8}
+        properties["tag_relevance"] = {
+            "type": "object",
+            "properties": {tag: {"type": "integer"} for tag in tags},
+            "additionalProperties": False,
+        }
+    elif tags:
+        word = {"type": "string", "maxLength": 40}
+        properties["matching_tags"] = {"type": "array", "items": word, "maxItems": 8}
+    required = [name for name in properties if name != "tag_relevance"]
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def read(text: str, candidates: Sequence[Candidate], categories: Sequence[str]) -> Choice:
