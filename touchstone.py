@@ -45,9 +45,13 @@ def demo() -> None:
 @app.command()
 def serve() -> None:
     """The web service alone."""
-    from launch.parts import serve_web
+    from launch.parts import serve_web, serve_workers
 
-    serve_web(load_settings())
+    settings = load_settings()
+    if settings.workers == 1:
+        serve_web(settings)
+    else:
+        _until_stopped(serve_workers(settings, read_environment()))
 
 
 @app.command()

