@@ -5,6 +5,7 @@
     ├── BadRequest                  400  the client sent something unreadable
     │   ├── NotFound                404
     │   │   └── ModelNotFound       404
+    │   ├── Conflict                409  it comes too late, or twice
     │   └── AmbiguousModel          409
     ├── NothingRoutable             503  no model may take this request
     ├── StoreUnavailable            503  the database is away
@@ -61,6 +62,10 @@ class ModelNotFound(NotFound):
             param="model",
             code="model_not_found",
         )
+
+
+class Conflict(BadRequest):
+    status = 409
 
 
 class AmbiguousModel(BadRequest):

@@ -7,6 +7,13 @@ from typing import Any
 from core.errors import UnreadableReply
 
 _decoder = json.JSONDecoder()
+#: where an object may begin; braces of code and prose rarely look so
+_START = re.compile(r'\{(?=\s*["}])')
+#: of them, how many from either end are tried, and how many characters are looked at: the work
+#: stays bounded whatever a model rambles
+_TRIED = 24
+_LONGEST = 65_536
+_DEEPEST = 100
 #: a string, closed or cut off, or a mark of structure
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|[{}\[\],]', re.DOTALL)
 
@@ -19,12 +26,12 @@ def json_object(text: str, *keys: str) -> dict[str, Any]:
     as it goes, if the keys come before the cut.
     """
     wanted = set(keys)
-    at = text.find("{")
-    while at != -1:
+    text = text[:_LONGEST]
+    starts = [match.start() for match in _START.finditer(text)]
+    for at in starts if len(starts) <= 2 * _TRIED else starts[:_TRIED] + starts[-_TRIED:]:
         for found in (_parsed(text[at:]), _parsed(_closed(text[at:]))):
             if isinstance(found, dict) and found.keys() >= wanted:
                 return found
-        at = text.find("{", at + 1)
     named = f" with {', '.join(keys)}" if keys else ""
     raise UnreadableReply(f"the reply holds no JSON object{named}")
 
@@ -32,7 +39,7 @@ def json_object(text: str, *keys: str) -> dict[str, Any]:
 def _parsed(text: str) -> Any:
     try:
         found, _ = _decoder.raw_decode(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError too for a number of thousands of digits
         return None
     return found
 
@@ -46,6 +53,8 @@ def _closed(text: str) -> str:
         match token.group()[0]:
             case "{" | "[" as char:
                 open_now.append("}" if char == "{" else "]")
+                if len(open_now) > _DEEPEST:
+                    return ""
             case "}" | "]" as char:
                 if open_now.pop() != char or not open_now:
                     return ""

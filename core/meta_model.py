@@ -123,7 +123,7 @@ def read(text: str, candidates: Sequence[Candidate], categories: Sequence[str]) 
 
 def _relevance(found: Mapping[str, Any]) -> dict[str, float]:
     return {
-        str(tag): min(10.0, max(0.0, float(value)))
+        str(tag): float(min(10, max(0, value)))
         for tag, value in found.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     }

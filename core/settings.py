@@ -52,13 +52,37 @@ def _port(text: str) -> int:
     return number
 
 
+_MONTHS = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+#: minute, hour, day of the month, month, day of the week: first, last, names
+_CRON = ((0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 7, _DAYS))
+
+
+def _cron_entry(entry: str, first: int, last: int, names: tuple[str, ...]) -> None:
+    """``*``, ``5``, ``1-5``, ``mon-fri``, each with ``/step``; ValueError otherwise."""
+    span, _, step = entry.partition("/")
+    if "/" in entry and int(step) < 1:
+        raise ValueError(entry)
+    if span == "*":
+        return
+    ends = [names.index(e) + first if e in names else int(e) for e in span.split("-")]
+    if len(ends) > 2 or not all(first <= end <= last for end in ends) or ends != sorted(ends):
+        raise ValueError(entry)
+
+
 def _schedule(text: str) -> str:
     """``off``, a duration such as ``24h``, or a cron line of five fields."""
     text = text.strip()
     fields_of = text.split()
     if text.lower() == "off":
         return "off"
-    if len(fields_of) == 5 and all(re.fullmatch(r"[\w*/,?#-]+", part) for part in fields_of):
+    if len(fields_of) == 5:
+        for part, (first, last, names) in zip(fields_of, _CRON, strict=True):
+            for entry in part.split(","):
+                _cron_entry(entry.lower(), first, last, names)
         return text
     if duration_s(text) < 1:
         raise ValueError(text)

@@ -1,5 +1,6 @@
 """What ships with Touchstone: benchmark tasks as YAML, prompts as Markdown; and reading tasks."""
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from jsonschema.exceptions import SchemaError
 
 from core.checks import VALIDATORS
 from core.errors import BadRequest
@@ -22,6 +24,11 @@ CATEGORIES = (
     "reasoning",
     "summarization",
 )
+_ID = re.compile(r"\w[\w.:+-]{0,119}")
+#: addresses of the admin beside those of the tasks
+_RESERVED = frozenset({"new", "save", "enable", "reset", "delete"})
+#: answers on which a validator shows whether its arguments will do
+_PROBES = ("probe", '{"probe": 1}', "")
 _MATCHES = ("contains", "exact", "number", "regex")
 #: what a task may say beside id, category, prompt, scoring and enabled
 _SPEC = (
@@ -51,8 +58,11 @@ def parse_task(entry: Any, *, builtin: bool = False) -> Task:
     if not isinstance(entry, Mapping):
         raise BadRequest("a task must be an object with id, category, prompt and scoring")
     name = entry.get("id")
-    if not isinstance(name, str) or not name.strip():
-        raise BadRequest("a task needs an id", param="id")
+    if not isinstance(name, str) or not _ID.fullmatch(name.strip()) or name.strip() in _RESERVED:
+        raise BadRequest(
+            "a task needs an id: letters, digits and . _ : + - within, at most 120 characters",
+            param="id",
+        )
     for key in ("category", "prompt"):
         if not isinstance(entry.get(key), str) or not entry[key].strip():
             raise BadRequest(f"task {name}: {key} must be text, and not empty", param=key)
@@ -60,6 +70,7 @@ def parse_task(entry: Any, *, builtin: bool = False) -> Task:
         allowed = ", ".join(get_args(Scoring))
         raise BadRequest(f"task {name}: scoring must be one of {allowed}", param="scoring")
     spec = {key: entry[key] for key in _SPEC if entry.get(key) not in (None, "")}
+    _must_be_json(name, [entry["category"], entry["prompt"], spec])
     _CHECKS[entry["scoring"]](name, spec)
     return Task(
         id=name.strip(),
@@ -70,6 +81,19 @@ def parse_task(entry: Any, *, builtin: bool = False) -> Task:
         builtin=builtin,
         spec=spec,
     )
+
+
+def _must_be_json(name: str, found: Any) -> None:
+    """YAML holds more than JSON does: dates, sets, aliases to itself, NaN."""
+    try:
+        text = json.dumps(found, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise BadRequest(
+            f"task {name}: only text, numbers, lists and objects can be kept; put a date in quotes"
+        ) from exc
+    if "\\u0000" in text:
+        raise BadRequest(f"task {name}: NUL characters cannot be kept")
 
 
 def _check_deterministic(name: str, spec: Mapping[str, Any]) -> None:
@@ -107,16 +131,21 @@ def _check_format(name: str, spec: Mapping[str, Any]) -> None:
     if not isinstance(validators, list) or not validators:
         raise BadRequest(f"task {name}: validators must be a list", param="validators")
     for entry in validators:
-        if not isinstance(entry, Mapping) or entry.get("name") not in VALIDATORS:
+        kind = entry.get("name") if isinstance(entry, Mapping) else None
+        if not isinstance(kind, str) or kind not in VALIDATORS:
             known = ", ".join(VALIDATORS)
             raise BadRequest(f"task {name}: each validator needs a name of {known}", param="name")
         try:
-            VALIDATORS[entry["name"]]("probe", entry)
-        except (KeyError, TypeError, AttributeError) as exc:
+            [VALIDATORS[kind](answer, entry) for answer in _PROBES]
+        except (LookupError, TypeError, ValueError, AttributeError, SchemaError) as exc:
             raise BadRequest(
-                f"task {name}: validator {entry['name']} lacks or mistakes the argument {exc}",
+                f"task {name}: validator {kind} lacks or mistakes the argument {_line(exc)}",
                 param="validators",
             ) from exc
+
+
+def _line(exc: Exception) -> str:
+    return str(exc).strip().partition("\n")[0]
 
 
 def _check_judged(name: str, spec: Mapping[str, Any]) -> None:

@@ -134,6 +134,8 @@ async def _one(bench: Bench, item: Item) -> None:
             result = await _scored(bench, item, result)
         except TouchstoneError as exc:
             result = await _failed(bench, item, exc)
+        except Exception as exc:  # noqa: BLE001 - one task's own fault must not end the others
+            result = await _failed(bench, item, TouchstoneError(f"{type(exc).__name__}: {exc}"))
         await results.save_result(bench.resources.pool, result)
         bench.progress.ended(failed=result.status != "ok")
 

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from prefect.exceptions import PrefectException
 from psycopg_pool import AsyncConnectionPool
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -84,6 +83,9 @@ def _now(run: Run) -> str:
 async def _say_how_it_ended(
     pool: AsyncConnectionPool, run_id: str, work: asyncio.Task[Any]
 ) -> bool:
+    # here, since Prefect reads its settings when it is first imported
+    from prefect.exceptions import PrefectException
+
     try:
         await work
     except TouchstoneError as exc:

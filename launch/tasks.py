@@ -51,8 +51,7 @@ async def read_tasks(settings: Settings, file: str) -> None:
     async with database(settings) as url:
         pool = await open_pool(url, max_size=1)
         try:
-            for task in found:
-                await tasks.save_task(pool, task)
+            await tasks.save_tasks(pool, found)
         finally:
             await pool.close()
     console.print(f"{len(found)} tasks read from {file}", markup=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import httpx
 
@@ -68,7 +70,7 @@ async def _prepare(url: str) -> None:
 async def stack(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Stack]:
     """Everything up and answering; all of it stopped at the end, whatever happens."""
     _must_be_free(settings.host, settings.port)
-    async with database(settings) as database_url:
+    async with _alone(settings.home), database(settings) as database_url:
         fleet = Fleet(settings.home / "logs")
         keeping = None
         try:
@@ -151,6 +153,22 @@ async def _keep_database(home: Path) -> None:
         if postmaster_pid(home) is None:
             logger.warning("PostgreSQL has died; it is started again")
             await asyncio.to_thread(embedded_url, home)
+
+
+@asynccontextmanager
+async def _alone(home: Path) -> AsyncIterator[None]:
+    """Hold the home's lock, which the kernel takes back whatever happens to us."""
+    with _opened(home) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise CannotStart(f"Touchstone is up already in {home}: see TOUCHSTONE_HOME") from exc
+        yield
+
+
+def _opened(home: Path) -> TextIO:
+    home.mkdir(parents=True, exist_ok=True)
+    return (home / "up.lock").open("w")
 
 
 def running(home: Path) -> dict[str, str] | None:

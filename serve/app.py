@@ -12,7 +12,7 @@ from sanic.exceptions import SanicException
 from sanic.response import raw
 
 from core.cache import DecisionCache
-from core.errors import BadRequest, StoreUnavailable, TouchstoneError
+from core.errors import BadRequest, NotFound, StoreUnavailable, TouchstoneError
 from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
@@ -105,13 +105,16 @@ def _routes(app: Sanic) -> None:
 
 
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
-_CHAT = frozenset({"/v1/chat/completions", "/api/chat", "/chat", "/route"})
+_CHAT = frozenset({"v1/chat/completions", "api/chat", "chat", "route"})
+#: all other methods count as one, for anybody may invent some
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 async def _begin(request: Request) -> HTTPResponse | None:
     request.ctx.started = time.perf_counter()
     request.ctx.request_id = request.headers.get("x-request-id") or uuid.uuid4().hex
-    if request.path in _CHAT:
+    # by route, not by address: an address may end in a slash and be the same door
+    if request.route and request.route.path.strip("/") in _CHAT:
         require_chat(request, request.app.ctx.service.settings)
     elif request.path == "/admin" or request.path.startswith("/admin/"):
         return guard(request)
@@ -121,7 +124,8 @@ async def _begin(request: Request) -> HTTPResponse | None:
 async def _count(request: Request, response: HTTPResponse) -> None:
     service: Service = request.app.ctx.service
     route = f"/{request.route.path}" if request.route else "unknown"
-    service.metrics.requests.labels(request.method, route, response.status).inc()
+    method = request.method if request.method in _METHODS else "other"
+    service.metrics.requests.labels(method, route, response.status).inc()
     started = getattr(request.ctx, "started", None)
     if started is not None:
         service.metrics.duration.labels(route).observe(time.perf_counter() - started)
@@ -130,7 +134,7 @@ async def _count(request: Request, response: HTTPResponse) -> None:
 
 async def _error(request: Request, exc: Exception) -> HTTPResponse:
     """Every error in the dialect of its endpoint; a fault of ours is logged, never shown."""
-    known = _known(exc)
+    known = NotFound("no such file") if isinstance(exc, IsADirectoryError) else _known(exc)
     headers = dict(getattr(exc, "headers", None) or {}) if isinstance(exc, SanicException) else {}
     wait = getattr(known, "retry_after_s", None)
     if wait is not None:

@@ -44,7 +44,10 @@ def is_local(request: Request) -> bool:
 
 
 def _host(request: Request) -> str:
-    return (urlsplit(f"//{request.headers.get('host', '')}").hostname or "").lower()
+    try:
+        return (urlsplit(f"//{request.headers.get('host', '')}").hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def require_admin(request: Request, settings: Settings) -> None:

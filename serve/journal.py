@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
+from collections.abc import Sequence
 
 from psycopg_pool import AsyncConnectionPool
 
 from core.decision import JournalEntry
-from core.errors import StoreUnavailable
+from core.errors import BadRequest, StoreUnavailable
 from core.store import decisions
 
 logger = logging.getLogger(__name__)
@@ -56,11 +57,23 @@ class Journal:
         """Write all there is; what could not be written stays queued."""
         while self._queue:
             batch = [self._queue[i] for i in range(min(BATCH, len(self._queue)))]
-            await decisions.insert_decisions(self._pool, batch)
+            await self._insert(batch)
             for entry in batch:
                 # put() may have dropped from the left meanwhile; writing twice is harmless
                 if self._queue and self._queue[0] is entry:
                     self._queue.popleft()
+
+    async def _insert(self, batch: Sequence[JournalEntry]) -> None:
+        """A batch; where one entry cannot be stored, the others are, and it is counted."""
+        try:
+            await decisions.insert_decisions(self._pool, batch)
+        except BadRequest as exc:
+            if len(batch) == 1:
+                logger.warning("a decision could not be written: %s", exc.message)
+                self.dropped += 1
+                return
+            for entry in batch:
+                await self._insert([entry])
 
     async def _write(self) -> None:
         while True:

@@ -5,12 +5,12 @@ from dataclasses import asdict, replace
 from typing import Any, get_args
 from urllib.parse import unquote
 
-import orjson
 from sanic import HTTPResponse, Request
 
 from core.decision import Candidate, Decision, Policy
-from core.errors import BadRequest, ModelNotFound, NotFound, PrefectUnavailable
+from core.errors import BadRequest, Conflict, ModelNotFound, NotFound, PrefectUnavailable
 from core.evidence import ranked
+from core.providers.http import lenient
 from core.records import Message, Model, Run
 from core.routing import RouteRequest, eligible
 from core.store import models, results, runs
@@ -71,7 +71,7 @@ async def chat(request: Request) -> HTTPResponse:
         request_id=request.ctx.request_id,
     )
     answered = await complete(service, call)
-    message = orjson.loads(answered.body)["choices"][0]["message"]
+    message = lenient(answered.body)["choices"][0]["message"]
     found = {
         "response": message.get("content") or "",
         "model": answered.answered_by,
@@ -182,10 +182,12 @@ async def cancel_run(request: Request, run_id: str) -> HTTPResponse:
     run = await runs.get_run(service.pool, run_id)
     if run is None:
         raise NotFound(f"there is no run {run_id}")
+    if run.state != "running":
+        raise Conflict(f"run {run_id} has ended already: {run.state}")
     if run.prefect_flow_run_id is None:
         raise PrefectUnavailable("this run was not started through the Prefect server")
     await deployments.cancel_flow(service.settings.prefect_api_url, run.prefect_flow_run_id)
-    await runs.finish_run(service.pool, run_id, "cancelled")
+    await runs.cancel_run(service.pool, run_id)
     return send_json({"status": "accepted", "run_id": run_id}, status=202)
 
 

@@ -10,6 +10,7 @@ import orjson
 from sanic import HTTPResponse, Request
 
 from core.errors import BadRequest, TouchstoneError, UpstreamError
+from core.providers.http import lenient
 from core.records import Model
 from serve.answer import Answered, ChatCall, Streamed, complete, headers, stream
 from serve.parse import json_body, messages_of, model_of, route_of
@@ -73,8 +74,15 @@ def to_openai(body: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise BadRequest("options must be an object", param="options")
     found: dict[str, Any] = {"messages": [_message(m) for m in body["messages"]]}
-    found |= {ours: options[theirs] for theirs, ours in _OPTIONS.items() if theirs in options}
-    if found.get("max_tokens", 0) < 0:
+    found |= {
+        ours: options[theirs]
+        for theirs, ours in _OPTIONS.items()
+        if options.get(theirs) is not None
+    }
+    limit = found.get("max_tokens", 0)
+    if not isinstance(limit, int):
+        raise BadRequest("options.num_predict must be a whole number", param="options")
+    if limit < 0:
         del found["max_tokens"]
     if body.get("tools"):
         found["tools"] = body["tools"]
@@ -91,22 +99,30 @@ def to_openai(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"role": message["role"], "content": message.get("content") or ""}
-    if message.get("images"):
-        images = [
+    if images := _list_of(str, message, "images"):
+        parts = [
             {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
-            for image in message["images"]
+            for image in images
         ]
-        found["content"] = [{"type": "text", "text": found["content"]}, *images]
-    calls = message.get("tool_calls")
-    if isinstance(calls, list) and calls:
+        found["content"] = [{"type": "text", "text": found["content"]}, *parts]
+    if calls := _list_of(dict, message, "tool_calls"):
         found["tool_calls"] = [_call_out(number, call) for number, call in enumerate(calls)]
     if message["role"] == "tool":
         found["tool_call_id"] = message.get("tool_call_id") or "call_0"
     return found
 
 
-def _call_out(number: int, call: Any) -> dict[str, Any]:
-    function = call.get("function", {}) if isinstance(call, dict) else {}
+def _list_of(kind: type, message: Mapping[str, Any], name: str) -> list[Any]:
+    found = message.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(entry, kind) for entry in found):
+        raise BadRequest(f"{name} of a message must be a list of {kind.__name__}", param="messages")
+    return found
+
+
+def _call_out(number: int, call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call.get("function")
+    if not isinstance(function, dict):
+        raise BadRequest("a tool call must have a function, an object", param="messages")
     return {
         "id": call.get("id") or f"call_{number}",
         "type": "function",
@@ -141,7 +157,7 @@ def _final(started: int, reason: str, usage: Any) -> dict[str, Any]:
 
 
 def _whole(answered: Answered, started: int) -> dict[str, Any]:
-    found = orjson.loads(answered.body)
+    found = lenient(answered.body)
     choice = found["choices"][0]
     final = _final(started, choice.get("finish_reason", "stop"), found.get("usage"))
     return _record(answered, message=_message_in(choice["message"]), **final)
@@ -205,10 +221,20 @@ async def events(frames: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
         for line in lines:
             data = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
             if data and data != b"[DONE]":
-                chunk = orjson.loads(data)
+                chunk = _chunk(data)
                 if "error" in chunk:
                     raise UpstreamError(str(chunk["error"]))
                 yield chunk
+
+
+def _chunk(data: bytes) -> dict[str, Any]:
+    try:
+        found = lenient(data)
+    except ValueError as exc:
+        raise UpstreamError("the provider sent a piece of its answer that is not JSON") from exc
+    if not isinstance(found, dict):
+        raise UpstreamError("the provider sent a piece of its answer that is no object")
+    return found
 
 
 async def tags(request: Request) -> HTTPResponse:

@@ -18,16 +18,34 @@ FLOWS = {
     "update": "refresh_all",
 }
 
+_MODELS = {"models": (list, "a list of models")}
+#: what each flow may be given: name → type, and how that reads
+_PARAMETERS: Mapping[str, Mapping[str, tuple[type, str]]] = {
+    "discover_models": {},
+    "interview_models": _MODELS,
+    "run_benchmarks": {
+        **_MODELS,
+        "category": (str, "text"),
+        "tasks": (list, "a list of task ids"),
+        "repeats": (int, "a whole number from 1"),
+    },
+    "refresh_all": {},
+}
+
 
 async def start_flow(service: Service, flow: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Create the run here and in Prefect, so that its progress shows from the first moment."""
     run_id = uuid.uuid4().hex
     parameters: dict[str, Any] = {"run_id": run_id}
-    if body.get("models") and flow != "discover_models":
-        parameters["models"] = [_model_id(entry) for entry in body["models"]]
-    for key in ("category", "tasks", "repeats"):
-        if body.get(key) and flow == "run_benchmarks":
-            parameters[key] = body[key]
+    for key, (kind, said) in _PARAMETERS[flow].items():
+        if body.get(key) in (None, ""):
+            continue
+        wrong = not isinstance(body[key], kind) or isinstance(body[key], bool)
+        if wrong or (kind is int and body[key] < 1):
+            raise BadRequest(f"{key} must be {said}", param=key)
+        parameters[key] = body[key]
+    if "models" in parameters:
+        parameters["models"] = [_model_id(entry) for entry in parameters["models"]]
     started = await deployments.start_flow(service.settings.prefect_api_url, flow, parameters)
     await runs.start_run(
         service.pool,

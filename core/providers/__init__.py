@@ -11,7 +11,7 @@ import orjson
 
 from core.errors import UpstreamError, UpstreamRejected
 from core.providers import anthropic, openai_chat, openai_responses
-from core.providers.http import Client, wire_format
+from core.providers.http import Client, message_of, object_of, wire_format
 from core.providers_file import LOOPBACK, Providers, known_providers, load_providers
 from core.records import Provider, Question, Reply, Usage
 from core.settings import Settings, read_environment
@@ -193,7 +193,7 @@ async def _timed(
     match wire_format(provider):
         case "openai-compatible":
             raw = await openai_chat.forward(client, provider, orjson.dumps(body))
-            found = _parsed(provider, raw)
+            found = object_of(provider, raw)
         case "anthropic":
             found = await anthropic.complete(client, provider, body, default_max_tokens)
         case "openai-responses":
@@ -201,23 +201,12 @@ async def _timed(
     return _reply(provider, found, (time.perf_counter() - started) * 1000)
 
 
-def _parsed(provider: Provider, raw: bytes) -> dict[str, Any]:
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as exc:
-        raise UpstreamError(f"{provider.name} answered something that is not JSON") from exc
-
-
 def _reply(provider: Provider, found: dict[str, Any], latency_ms: float) -> Reply:
-    try:
-        choice = found["choices"][0]
-        text = choice["message"].get("content") or ""
-    except (KeyError, IndexError, TypeError, AttributeError) as exc:
-        raise UpstreamError(f"{provider.name} answered a completion without a message") from exc
+    text = message_of(provider, found).get("content") or ""
     usage = found.get("usage") or {}
     return Reply(
         text=text if isinstance(text, str) else "",
-        finish_reason=choice.get("finish_reason") or "stop",
+        finish_reason=found["choices"][0].get("finish_reason") or "stop",
         usage=Usage(
             tokens_in=usage.get("prompt_tokens"), tokens_out=usage.get("completion_tokens")
         ),

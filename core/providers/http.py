@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import email.utils
+import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -221,23 +222,43 @@ def retry_after_s(value: str | None) -> float | None:
     return max(0.0, moment.timestamp() - time.time())
 
 
-async def read_json(provider: Provider, response: httpx.Response) -> dict[str, object]:
+async def read_json(provider: Provider, response: httpx.Response) -> dict[str, Any]:
     """The whole body as an object; an empty, broken or HTML one is the upstream's failure."""
-    raw = await read_bytes(provider, response)
+    return object_of(provider, await read_bytes(response))
+
+
+async def read_bytes(response: httpx.Response) -> bytes:
+    return b"".join([piece async for piece in response.aiter_raw()])
+
+
+def object_of(provider: Provider, raw: bytes) -> dict[str, Any]:
+    """The JSON object that a provider's bytes are; `UpstreamError` when they are none."""
+    if not raw.strip():
+        raise UpstreamError(f"{provider.name} answered nothing")
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError as exc:
+        found = lenient(raw)
+    except (ValueError, RecursionError) as exc:
         raise UpstreamError(f"{provider.name} answered something that is not JSON") from exc
     if not isinstance(found, dict):
         raise UpstreamError(f"{provider.name} answered JSON that is no object")
     return found
 
 
-async def read_bytes(provider: Provider, response: httpx.Response) -> bytes:
-    """The whole body; `UpstreamError` when it is empty or not a JSON object by its looks."""
-    pieces = [piece async for piece in response.aiter_raw()]
-    raw = b"".join(pieces)
-    if raw.lstrip()[:1] != b"{":
-        what = "nothing" if not raw.strip() else "something that is not JSON"
-        raise UpstreamError(f"{provider.name} answered {what}")
-    return raw
+def message_of(provider: Provider, completion: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first choice's message; `UpstreamError` when there is none."""
+    try:
+        found = completion["choices"][0]["message"]
+    except (KeyError, IndexError, TypeError) as exc:
+        raise UpstreamError(f"{provider.name} answered a completion without a message") from exc
+    if not isinstance(found, dict):
+        raise UpstreamError(f"{provider.name} answered a completion without a message")
+    return found
+
+
+def lenient(raw: bytes) -> Any:
+    """JSON, and what some servers take for it: escapes of half a character become ``?``."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        text = json.dumps(json.loads(raw), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-8", "replace"))

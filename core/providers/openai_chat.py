@@ -7,7 +7,16 @@ from typing import Any
 import httpx
 
 from core.errors import UpstreamError
-from core.providers.http import Client, chat_url, models_url, read_bytes, read_json, translated
+from core.providers.http import (
+    Client,
+    chat_url,
+    message_of,
+    models_url,
+    object_of,
+    read_bytes,
+    read_json,
+    translated,
+)
 from core.records import Provider
 
 #: parts of names that no chat model carries
@@ -16,12 +25,16 @@ _NOT_CHAT = (
     *("image", "sora", "audio-preview", "realtime", "bge-", "davinci-002", "babbage-002"),
 )
 _DONE = b"data: [DONE]"
+#: how a line of an event stream may begin; cut short, for the first piece may be
+_FIELDS = (b"da", b"ev", b"id", b"re", b":")
 
 
 async def forward(client: Client, provider: Provider, payload: bytes) -> bytes:
-    """The completion's bytes as the provider sent them."""
+    """The completion's bytes as the provider sent them, once they are seen to hold an answer."""
     async with client.send(provider, chat_url(provider), payload) as response:
-        return await read_bytes(provider, response)
+        raw = await read_bytes(response)
+    message_of(provider, object_of(provider, raw))
+    return raw
 
 
 @asynccontextmanager
@@ -37,6 +50,8 @@ async def _whole(provider: Provider, response: httpx.Response) -> AsyncIterator[
     tail = b""
     with translated(provider):
         async for piece in response.aiter_raw():
+            if not tail and not piece.lstrip().startswith(_FIELDS):
+                raise UpstreamError(f"{provider.name} answered something that is no event stream")
             tail = (tail + piece)[-64:]
             yield piece
     if _DONE not in tail:

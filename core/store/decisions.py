@@ -34,7 +34,7 @@ def _row(entry: JournalEntry) -> tuple[Any, ...]:
         made.provider,
         made.model,
         made.outcome,
-        made.category,
+        None if made.category is None else _storable(made.category),
         _storable(made.reason),
         [_storable(tag) for tag in made.matching_tags],
         Jsonb({_storable(tag): value for tag, value in made.tag_relevance.items()}),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from core.errors import StoreUnavailable
+from core.errors import SettingsError, StoreUnavailable
 
 with warnings.catch_warnings():
     # without a login session there is no XDG_RUNTIME_DIR; its fallback serves as well
@@ -30,7 +30,12 @@ def embedded_url(home: Path) -> str:
     stale is cleared and it is started again.
     """
     directory = home / "postgres"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SettingsError(
+            f"TOUCHSTONE_HOME is {str(home)!r}; allowed: a directory to write in ({exc.strerror})"
+        ) from exc
     for turn in range(_TRIES):
         try:
             url = get_server(directory, cleanup_mode=None).get_uri()

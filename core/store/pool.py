@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import LiteralString, cast
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from core.errors import StoreUnavailable
+from core.errors import BadRequest, SettingsError, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ async def open_pool(
     url: str, *, min_size: int = 1, max_size: int = 8, read_only: bool = False
 ) -> AsyncConnectionPool:
     """A pool that opens at once, database or not, and mends itself when the database returns."""
+    _must_parse(url)
     options = {"options": "-c default_transaction_read_only=on"} if read_only else {}
     pool: AsyncConnectionPool = AsyncConnectionPool(
         url,
@@ -44,12 +46,25 @@ async def open_pool(
 
 @asynccontextmanager
 async def connection(pool: AsyncConnectionPool) -> AsyncIterator[psycopg.AsyncConnection]:
-    """A connection in a transaction; `StoreUnavailable` when the database is away."""
+    """A connection in a transaction; `StoreUnavailable` when the database is away, `BadRequest` for
+    what PostgreSQL's text and numbers cannot hold."""
     try:
         async with pool.connection() as conn:
             yield conn
+    except (psycopg.DataError, UnicodeEncodeError) as exc:
+        raise BadRequest(
+            "that cannot be stored: it holds NUL, half a character, or too large a number"
+        ) from exc
     except (psycopg.OperationalError, PoolTimeout, PoolClosed) as exc:
         raise StoreUnavailable("the database is away; it is tried again by itself") from exc
+
+
+def _must_parse(url: str) -> None:
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # not from it: its words hold the address, and so the password
+        raise SettingsError("DATABASE_URL is (hidden); allowed: a postgres:// address") from None
 
 
 async def migrate(url: str) -> list[str]:
@@ -57,6 +72,7 @@ async def migrate(url: str) -> list[str]:
 
     Several processes may start at once: an advisory lock lets one work while the others wait.
     """
+    _must_parse(url)
     try:
         conn = await psycopg.AsyncConnection.connect(url, connect_timeout=_CONNECT_S)
     except psycopg.OperationalError as exc:

@@ -60,6 +60,18 @@ async def finish_run(
         )
 
 
+async def cancel_run(pool: AsyncConnectionPool, run_id: str) -> bool:
+    """Whether it was running: what has ended keeps how it ended."""
+    async with connection(pool) as conn:
+        done = await conn.execute(
+            """UPDATE runs SET state = 'cancelled', current_model = NULL, touched_at = now(),
+                               finished_at = now()
+                WHERE id = %s AND state = 'running'""",
+            [run_id],
+        )
+        return done.rowcount > 0
+
+
 async def get_run(pool: AsyncConnectionPool, run_id: str) -> Run | None:
     async with connection(pool) as conn, conn.cursor(row_factory=class_row(Run)) as cursor:
         await cursor.execute(

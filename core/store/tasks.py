@@ -38,12 +38,23 @@ async def get_task(pool: AsyncConnectionPool, task_id: str) -> Task | None:
 async def save_task(pool: AsyncConnectionPool, task: Task, *, shipped: bool = False) -> int:
     """Insert or edit; the version it now has. Only a change of content makes a new one."""
     async with connection(pool) as conn:
-        await conn.execute(
-            """INSERT INTO tasks (id, current_version, enabled, builtin) VALUES (%s, 0, %s, %s)
-               ON CONFLICT (id) DO UPDATE SET enabled = excluded.enabled, deleted_at = NULL""",
-            [task.id, task.enabled, task.builtin],
-        )
-        return await _new_version(conn, task, shipped)
+        return await _save(conn, task, shipped)
+
+
+async def save_tasks(pool: AsyncConnectionPool, found: Sequence[Task]) -> None:
+    """All of them, or none."""
+    async with connection(pool) as conn:
+        for task in found:
+            await _save(conn, task, False)
+
+
+async def _save(conn: psycopg.AsyncConnection, task: Task, shipped: bool) -> int:
+    await conn.execute(
+        """INSERT INTO tasks (id, current_version, enabled, builtin) VALUES (%s, 0, %s, %s)
+           ON CONFLICT (id) DO UPDATE SET enabled = excluded.enabled, deleted_at = NULL""",
+        [task.id, task.enabled, task.builtin],
+    )
+    return await _new_version(conn, task, shipped)
 
 
 async def _new_version(conn: psycopg.AsyncConnection, task: Task, shipped: bool) -> int:

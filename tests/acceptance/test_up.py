@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import signal
+import sys
 
 import httpx
 import pytest
 
-from tests.acceptance.machine import start
+from tests.acceptance.machine import ROOT, free_port, start
 from tests.door import meta_says
 from tests.upstream import run_upstream
 
@@ -58,6 +59,38 @@ async def test_the_next_runs_are_planned(machine):
         found = (await http.post(f"{api}/flow_runs/filter", json={"flow_runs": wanted})).json()
     assert all(run["auto_scheduled"] for run in found)
     assert len(found) >= 4
+
+
+async def touchstone(machine, *arguments, **more):
+    environment = os.environ | {"TOUCHSTONE_HOME": str(machine.home)} | more  # noqa: TID251
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "touchstone", *arguments, env=environment, cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    async with asyncio.timeout(90):
+        out, _ = await process.communicate()
+    return process.returncode, out.decode()
+
+
+async def test_a_flow_typed_by_hand_goes_to_the_server_that_is_up(machine):
+    code, out = await touchstone(
+        machine, "discover", PROVIDERS_FILE=str(machine.home / "mine.json")
+    )
+    assert code == 0, out
+    assert "temporary server" not in out
+    run = (await machine.http.get("/runs", params={"flow": "discover_models"})).json()["runs"]
+    typed = next(r for r in run if r["trigger"] == "manual")
+    async with httpx.AsyncClient(timeout=20) as http:
+        api = json.loads((machine.home / "up.json").read_text())["prefect_api_url"]
+        found = await http.get(f"{api}/flow_runs/{typed['prefect_flow_run_id']}")
+    assert found.json()["state_type"] == "COMPLETED"
+
+
+async def test_a_second_up_in_the_same_home_is_refused(machine):
+    code, out = await touchstone(machine, "up", PORT=str(free_port()))
+    assert code == 1
+    assert "up already" in out
+    assert (machine.home / "up.json").exists()
 
 
 async def test_chat_outlives_the_database_which_is_started_again(machine):

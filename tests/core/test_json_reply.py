@@ -34,3 +34,15 @@ def test_a_reply_cut_off_counts_as_far_as_it_goes(text):
 def test_what_stands_behind_the_cut_is_not_made_up(text):
     with pytest.raises(UnreadableReply):
         json_object(text, "a", "b")
+
+
+@pytest.mark.parametrize(
+    "ramble", ["{,", '{"a":', "{", '{"a":1,', '{"a":[', '{"', "}{"], ids=lambda text: text
+)
+def test_rambling_is_given_up_on_after_a_bounded_number_of_steps(ramble):
+    with pytest.raises(UnreadableReply):
+        json_object(ramble * 20_000, "x")  # by any quadratic way this takes minutes
+
+
+def test_an_object_behind_much_code_is_found():
+    assert json_object("if (x) { y(); } " * 500 + '{"x": 1}', "x") == {"x": 1}

@@ -90,3 +90,18 @@ def test_the_file_is_read_and_its_absence_is_not_an_error(tmp_path: Path):
 def test_zero_configuration_finds_keys_and_servers():
     found = known_providers({"OPENAI_API_KEY": "k"}, {"ollama": "http://127.0.0.1:11434"})
     assert [p.name for p in found] == ["openai", "ollama"]
+
+
+@pytest.mark.parametrize(
+    "text", ["0 3 * * *", "*/15 8-18 1,15 jan-jun mon-fri", "30 4 * * 7", "24h", "off"]
+)
+def test_a_schedule_that_can_be(text):
+    assert load_settings({"BENCHMARK_SCHEDULE": text}).benchmark_schedule == text
+
+
+@pytest.mark.parametrize(
+    "text", ["99 99 * * *", "a b c d e", "* * 0 * *", "*/0 * * * *", "5-1 * * * *", "1--2 * * * *"]
+)
+def test_a_schedule_that_cannot_be(text):
+    with pytest.raises(SettingsError, match="BENCHMARK_SCHEDULE"):
+        load_settings({"BENCHMARK_SCHEDULE": text})

@@ -1,5 +1,6 @@
 """Each command does what its help says, and says in one line what is wrong."""
 
+import datetime
 import json
 
 import yaml
@@ -88,9 +89,10 @@ async def test_one_wrong_task_stores_none(touchstone, pool, tmp_path):
     file = tmp_path / "mine.yaml"
     right = {"id": "right", "category": "c", "prompt": "?", "scoring": "deterministic",
              "expected": "2"}  # fmt: skip
-    file.write_text(yaml.safe_dump([right, {"id": "wrong"}]))
+    wrong = {**right, "id": "wrong", "expected": datetime.date(2020, 1, 1)}
+    file.write_text(yaml.safe_dump([right, wrong]))
     said = await touchstone("tasks", "import", str(file))
-    assert said.code == 1
+    assert (said.code, len(said.err.strip().splitlines())) == (1, 1)
     assert "wrong" in said.err
     assert "right" not in [task.id for task in await tasks.list_tasks(pool)]
 
@@ -138,3 +140,16 @@ async def test_discover_and_benchmark_run_with_no_server_up(touchstone, upstream
     assert f"{len(coding)} of {len(coding)}" in said.out
     stored = await results.results_of_run(pool, (await runs.latest_run(pool, "run_benchmarks")).id)
     assert len(stored) == len(coding)
+
+
+async def test_a_database_address_that_is_none_is_not_shown(touchstone):
+    said = await touchstone("check", DATABASE_URL="postgres://me:geheim@[/x")
+    assert said.code == 1
+    assert "geheim" not in said.out + said.err
+    assert "Traceback" not in said.err
+
+
+async def test_a_home_that_cannot_be_is_one_line(touchstone):
+    said = await touchstone("leaderboard", DATABASE_URL="", TOUCHSTONE_HOME="/proc/nope")
+    assert (said.code, len(said.err.strip().splitlines())) == (1, 1)
+    assert "TOUCHSTONE_HOME" in said.err

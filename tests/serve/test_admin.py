@@ -199,3 +199,45 @@ async def test_a_run_that_had_nothing_to_do_says_so(admin, pool):
     stream = (await admin.http.get("/admin/runs/r1/events")).text
     assert "nothing to do" in stream
     assert "<progress" not in stream
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": "expected: 2020-01-01"},
+        {"spec": "expected: .nan"},
+        {"spec": "expected: &a [*a]"},
+        {"spec": "expected: x\nnote: !!binary aGk="},
+        {"spec": "expected: 0x" + "f" * 5000},
+        {"spec": "validators: [{name: [a]}]", "scoring": "format"},
+        {"spec": "validators: [{name: json_object, keys: 5}]", "scoring": "format"},
+        {"spec": "validators: [{name: json_object, types: {a: nope}}]", "scoring": "format"},
+        {"spec": "validators: [{name: json_schema, schema: {type: nope}}]", "scoring": "format"},
+        {"prompt": "a\x00b"},
+        {"id": "a\x00b"},
+        {"id": "."},
+        {"id": "save"},
+        {"id": "x" * 10_000},
+    ],
+)
+async def test_a_task_that_cannot_be_kept_or_scored_is_refused(admin, change):
+    form = {"id": "mine", "category": "reasoning", "prompt": "1+1?", "new": "1",
+            "scoring": "deterministic", "spec": "expected: 2", "enabled": "true"}  # fmt: skip
+    answer = await admin.http.post("/admin/tasks/save", data=form | change)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+
+
+async def test_odd_headers_open_nothing_and_break_nothing(admin):
+    assert (await admin.http.get("/admin", headers={"host": "[::1"})).status_code in (400, 401)
+    answer = await admin.http.post("/admin/tasks/enable", headers={"origin": "http://["})
+    assert answer.status_code < 500
+    assert (await admin.http.get("/admin?run=%00")).status_code == 400
+    text = {"text": "a\x00b"}
+    assert (await admin.http.post("/admin/prompts/routing", data=text)).status_code in (400, 422)
+
+
+async def test_a_cookie_of_many_digits_is_no_session(pool, url):
+    async with open_door(pool, url, admin_api_key="key") as door:
+        cookie = {"cookie": f"touchstone_session={'9' * 5000}.x"}
+        assert (await door.http.get("/admin", headers=cookie)).status_code == 303

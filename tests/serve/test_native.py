@@ -1,12 +1,15 @@
 """Touchstone's own doors: /chat, /route, /models, /runs, and what watches over them."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
 from core.records import Result, Run
+from core.store.decisions import list_decisions
 from core.store.results import save_result
-from core.store.runs import start_run
+from core.store.runs import cancel_run, finish_run, get_run, start_run
 from tests.door import meta_says, open_door
 
 
@@ -169,3 +172,75 @@ async def test_the_request_id_is_the_clients_if_it_sent_one(door):
     assert answer.headers["x-request-id"] == "mine"
     assert (await door.http.get("/v1/nowhere")).headers["x-request-id"]
     assert (await door.http.head("/")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions/", "/api/chat/", "/chat/", "/route/"])
+async def test_a_locked_door_stays_locked_with_a_slash_behind_it(pool, url, path):
+    async with open_door(pool, url, admin_api_key="key", require_auth_for_chat=True) as door:
+        body = {"message": "hi", "messages": [{"role": "user", "content": "hi"}]}
+        assert (await door.http.post(path, json=body)).status_code == 401
+        let_in = await door.http.post(path, json=body, headers={"x-api-key": "key"})
+        assert let_in.status_code == 200
+    assert len(door.upstream.asked("meta")) == 1
+
+
+async def test_what_the_database_cannot_hold_does_not_stop_the_journal(door, pool):
+    for category in ("a\x00b", "plain"):
+        body = {"message": category, "category": category, "policy": "best-single"}
+        assert (await door.http.post("/route", json=body)).status_code == 200
+    await door.service.journal.flush()
+    stored = await list_decisions(pool)
+    assert {row["category"] for row in stored} == {"ab", "plain"}
+
+
+async def test_one_entry_that_cannot_be_stored_costs_no_other(door, pool):
+    journal = door.service.journal
+    await door.ask("one")
+    (good,) = journal._queue
+    bad = replace(good, decision=replace(good.decision, id="bad", provider="a\x00b"))
+    journal.put(bad)
+    await journal.flush()
+    assert [row["id"] for row in await list_decisions(pool)] == [good.decision.id]
+    assert (len(journal), journal.dropped) == (0, 1)
+
+
+async def test_a_run_that_has_ended_keeps_how_it_ended(door, pool):
+    await start_run(pool, Run(id="r", flow="f", state="running", prefect_flow_run_id="x"))
+    await finish_run(pool, "r", "failed", "boom")
+    answer = await door.http.post("/runs/r/cancel")
+    assert (answer.status_code, "failed" in answer.json()["error"]["message"]) == (409, True)
+    assert not await cancel_run(pool, "r")
+    run = await get_run(pool, "r")
+    assert (run.state, run.error) == ("failed", "boom")
+
+
+@pytest.mark.parametrize(
+    "body", [{"models": 5}, {"models": {"a": 1}}, {"tasks": "x"}, {"repeats": 0}, {"category": []}]
+)
+async def test_a_benchmark_is_not_started_with_wrong_parameters(door, body):
+    answer = await door.http.post("/models/benchmark", json=body)
+    assert answer.status_code == 400
+
+
+async def test_a_meta_model_may_say_any_number(door):
+    huge = "9" * 400
+    door.upstream.script["meta"] = f'{{"modelname": "p/fast", "tag_relevance": {{"a": {huge}}}}}'
+    found = (await door.http.post("/route", json={"message": "x"})).json()
+    assert (found["target"], found["tag_relevance"]) == ("p/fast", {"a": 10.0})
+    door.upstream.script["meta"] = f'{{"modelname": "p/fast", "n": {"9" * 5000}}}'
+    found = (await door.http.post("/route", json={"message": "y"})).json()
+    assert found["outcome"] == "fallback"
+
+
+async def test_odd_addresses_and_methods_are_answered(door):
+    assert (await door.http.get("/runs?flow=%00")).status_code == 400
+    assert (await door.http.get("/static/")).status_code == 404
+    await door.http.request("Q1Q2", "/healthz")
+    assert "Q1Q2" not in (await door.http.get("/metrics")).text
+
+
+async def test_a_completion_without_a_message_is_the_providers_fault(door):
+    door.upstream.script["good"] = lambda _: web.json_response({"choices": []})
+    for path in ("/v1/chat/completions", "/api/chat"):
+        body = {"model": "good", "stream": False, "messages": [{"role": "user", "content": "x"}]}
+        assert (await door.http.post(path, json=body)).status_code == 502

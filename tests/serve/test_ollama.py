@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.door import open_door
 
 
@@ -60,3 +62,38 @@ async def test_tags_have_a_digest_for_each_model(pool, url):
 
 async def test_version_is_told(door):
     assert (await door.http.get("/api/version")).json()["version"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"num_predict": "x"}},
+        {"options": {"num_predict": [1]}},
+        {"options": 5},
+        {"messages": [{"role": "user", "content": "hi", "images": 5}]},
+        {"messages": [{"role": "user", "content": "hi", "tool_calls": [1]}]},
+        {"messages": [{"role": "user", "content": "hi", "tool_calls": [{"function": None}]}]},
+    ],
+)
+async def test_wrong_types_are_the_clients_fault(door, change):
+    body = {"model": "good", "messages": [{"role": "user", "content": "hi"}]}
+    answer = await door.http.post("/api/chat", json=body | change)
+    assert answer.status_code == 400
+    assert isinstance(answer.json()["error"], str)
+
+
+async def test_an_option_of_null_counts_as_not_given(door):
+    body = {"model": "good", "messages": [{"role": "user", "content": "hi"}]}
+    answer = await door.http.post("/api/chat", json=body | {"options": {"num_predict": None}})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_half_a_character_becomes_a_question_mark(pool, url, streaming):
+    async with open_door(pool, url) as door:
+        door.upstream.script["good"] = "half \ud800 whole"
+        messages = [{"role": "user", "content": "hi"}]
+        body = {"model": "good", "stream": streaming, "messages": messages}
+        answer = await door.http.post("/api/chat", json=body)
+    records = [json.loads(line) for line in answer.text.splitlines()]
+    assert "".join(r["message"]["content"] for r in records) == "half ? whole"
