@@ -7,7 +7,6 @@ import asyncio
 import logging
 import random
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ from core.cache import DecisionCache, cache_key
 from core.decision import Candidate, Decision, Guardrail, Policy, Snapshot
 from core.errors import ModelNotFound, NothingRoutable, TouchstoneError, UpstreamTimeout
 from core.evidence import Objection, better, ranked
+from core.ids import new_id
 from core.meta_model import Choice, question, read
 from core.records import Chat, Model
 
@@ -68,7 +68,7 @@ async def decide(
         decision = await _cached(request, candidates, snapshot, routing, cache)
     return replace(
         decision,
-        id=uuid.uuid4().hex,
+        id=new_id(),
         snapshot_id=snapshot.id,
         decision_ms=(time.perf_counter() - started) * 1000,
     )
@@ -107,12 +107,12 @@ async def _cached(
         ],
     )
     if not request.bypass_cache and (hit := cache.get(key)) is not None:
-        outcome = "fallback" if hit.outcome == "fallback" else "cache"
-        return replace(hit, outcome=outcome, cached=True)
+        return hit
 
     async def choose() -> Decision:
         decision = await _choose(request, candidates, snapshot, routing, policy, key, cache)
-        cache.put(key, request.text, decision)
+        outcome = "fallback" if decision.outcome == "fallback" else "cache"
+        cache.put(key, request.text, replace(decision, outcome=outcome, cached=True))
         return decision
 
     if request.bypass_cache:

@@ -7,7 +7,6 @@ each other's wire formats.
 import hashlib
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import orjson
 from core import providers
 from core.decision import Decision, JournalEntry
 from core.errors import ModelNotFound, TouchstoneError, UpstreamError
+from core.ids import new_id
 from core.records import Provider
 from core.routing import RouteRequest, decide
 from serve.service import Service, routing_orders
@@ -69,7 +69,7 @@ async def choose(service: Service, call: ChatCall) -> Decision:
         named = service.registry.named(call.model)
         if named is not None:
             return Decision(
-                id=uuid.uuid4().hex,
+                id=new_id(),
                 provider=named.provider,
                 model=named.name,
                 outcome="named",

@@ -1,8 +1,8 @@
 """The Sanic application: `create_app` wires everything; routes, errors and lifespan stand here."""
 
+import gc
 import logging
 import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from sanic.response import raw
 
 from core.cache import DecisionCache
 from core.errors import BadRequest, NotFound, StoreUnavailable, TouchstoneError
+from core.ids import new_id
 from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 #: a long generation is healthy; silence is judged where the upstream is
 _RESPONSE_TIMEOUT_S = 24 * 3600
 _GRACE_S = 30.0
+#: new objects after which the collector looks; Python's 700 is some three requests
+_COLLECT_AFTER = 50_000
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -50,6 +53,9 @@ def create_app(
     @app.before_server_start
     async def open_all(app: Sanic) -> None:
         app.ctx.service = await open_service(settings, providers, database_url)
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not look at it again
+        gc.set_threshold(_COLLECT_AFTER, 20, 100)
 
     @app.after_server_stop
     async def close_all(app: Sanic) -> None:
@@ -112,7 +118,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 async def _begin(request: Request) -> HTTPResponse | None:
     request.ctx.started = time.perf_counter()
-    request.ctx.request_id = request.headers.get("x-request-id") or uuid.uuid4().hex
+    request.ctx.request_id = request.headers.get("x-request-id") or new_id()
     # by route, not by address: an address may end in a slash and be the same door
     if request.route and request.route.path.strip("/") in _CHAT:
         require_chat(request, request.app.ctx.service.settings)

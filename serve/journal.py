@@ -83,3 +83,6 @@ class Journal:
             except StoreUnavailable as exc:
                 logger.warning("%d decisions wait: %s", len(self._queue), exc.message)
                 await asyncio.sleep(1.0)
+            except Exception:  # whatever it is, it must not end the writing
+                logger.exception("%d decisions wait", len(self._queue))
+                await asyncio.sleep(1.0)
