@@ -18,7 +18,7 @@ from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
 from core.store.pool import migrate, open_pool
-from serve import admin, native, ollama, openai
+from serve import admin, native, ollama, ollama_info, openai
 from serve.admin.render import html
 from serve.admin.session import guard
 from serve.auth import require_chat
@@ -111,7 +111,7 @@ def _routes(app: Sanic) -> None:
 
 
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
-_CHAT = frozenset({"v1/chat/completions", "api/chat", "chat", "route"})
+_CHAT = frozenset({"v1/chat/completions", "api/chat", "api/generate", "chat", "route"})
 #: all other methods count as one, for anybody may invent some
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -202,8 +202,13 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/v1/models", openai.list_models),
     ("GET", "/v1/models/<name:path>", openai.get_model),
     ("POST", "/api/chat", ollama.chat),
-    ("GET", "/api/tags", ollama.tags),
-    ("GET", "/api/version", ollama.version),
+    ("POST", "/api/generate", ollama.generate),
+    ("GET", "/api/tags", ollama_info.tags),
+    ("GET", "/api/ps", ollama_info.ps),
+    ("GET", "/api/version", ollama_info.version),
+    ("POST", "/api/show", ollama_info.show),
+    ("POST", "/api/<what:(pull|push|create|copy)>", ollama_info.manage),
+    ("DELETE", "/api/delete", ollama_info.delete),
     ("POST", "/chat", native.chat),
     ("POST", "/route", native.route),
     ("GET", "/models", native.list_models),

@@ -1,8 +1,7 @@
-"""Ollama's dialect: NDJSON in and out of `ChatCall`; nothing else."""
+"""Ollama's dialect, talking: NDJSON in and out of `ChatCall`; nothing else."""
 
-import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,15 +10,15 @@ from sanic import HTTPResponse, Request
 
 from core.errors import BadRequest, TouchstoneError, UpstreamError
 from core.providers.http import lenient
-from core.records import Model
 from serve.answer import Answered, ChatCall, Streamed, complete, headers, stream
+from serve.ollama_info import bare
 from serve.parse import json_body, messages_of, model_of, route_of
 from serve.reply import open_stream, send_json
 from serve.service import Service
 
 _NDJSON = "application/x-ndjson"
-#: what clients compare against before they use a feature
-VERSION = "0.12.0"
+#: a message of Ollama's (role, content, thinking, tool_calls) → the fields that carry it
+Shape = Callable[[Mapping[str, Any]], dict[str, Any]]
 #: Ollama's options and the sampling fields they stand for
 _OPTIONS = {
     "temperature": "temperature",
@@ -37,35 +36,57 @@ def error_body(exc: TouchstoneError) -> dict[str, Any]:
 
 
 async def chat(request: Request) -> HTTPResponse | None:
-    """POST /api/chat: streams unless told not to."""
-    service: Service = request.app.ctx.service
+    """POST /api/chat: streams unless told not to; without messages nothing is asked."""
     body = json_body(request)
+    if body.get("messages") == []:
+        return _loaded(body, {"message": {"role": "assistant", "content": ""}})
     messages_of(body)
+    return await _answer(request, body, lambda message: {"message": message})
+
+
+async def generate(request: Request) -> HTTPResponse | None:
+    """POST /api/generate: one prompt, perhaps with a system text and images."""
+    body = json_body(request)
+    prompt, system = body.get("prompt") or "", body.get("system") or ""
+    if not isinstance(prompt, str) or not isinstance(system, str):
+        raise BadRequest("prompt and system must be text", param="prompt")
+    if not prompt:
+        return _loaded(body, {"response": ""})
+    user = {"role": "user", "content": prompt, "images": body.get("images")}
+    messages = [{"role": "system", "content": system}, user] if system else [user]
+    return await _answer(request, {**body, "messages": messages}, _generated)
+
+
+def _generated(message: Mapping[str, Any]) -> dict[str, Any]:
+    thinking = {"thinking": message["thinking"]} if message.get("thinking") else {}
+    return {"response": message["content"], **thinking}
+
+
+def _loaded(body: Mapping[str, Any], empty: Mapping[str, Any]) -> HTTPResponse:
+    """How Ollama answers a request that only wants a model loaded, or unloaded."""
+    reason = "unload" if body.get("keep_alive") == 0 else "load"
+    record = {"model": model_of(body), "created_at": _now(), **empty}
+    return send_json({**record, "done": True, "done_reason": reason})
+
+
+async def _answer(request: Request, body: Mapping[str, Any], shape: Shape) -> HTTPResponse | None:
+    service: Service = request.app.ctx.service
     openai_body = to_openai(body)
     call = ChatCall(
         body=openai_body,
-        model=_bare(model_of(body)),
+        model=bare(model_of(body)),
         route=route_of(openai_body["messages"], service.settings.routing_text_max, openai_body),
         request_id=request.ctx.request_id,
     )
     started = time.perf_counter_ns()
     if body.get("stream") is False:
         answered = await complete(service, call)
-        record = _whole(answered, started)
-        return send_json(record, headers=_headers(answered, call))
+        record = _whole(answered, started, shape)
+        return send_json(record, headers=headers(answered, call.request_id))
     openai_body["stream"] = True
     openai_body["stream_options"] = {"include_usage": True}
     async with stream(service, call) as answered:
-        return await _send_records(request, answered, call, started)
-
-
-def _headers(answered: Answered | Streamed, call: ChatCall) -> dict[str, str]:
-    return headers(answered, call.request_id)
-
-
-def _bare(name: str) -> str:
-    """Ollama's clients add ``:latest`` to a name without a tag."""
-    return name.removesuffix(":latest")
+        return await _send_records(request, answered, started, shape)
 
 
 def to_openai(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +107,8 @@ def to_openai(body: Mapping[str, Any]) -> dict[str, Any]:
         del found["max_tokens"]
     if body.get("tools"):
         found["tools"] = body["tools"]
+    if isinstance(body.get("think"), str):
+        found["reasoning_effort"] = body["think"]
     match body.get("format"):
         case "json":
             found["response_format"] = {"type": "json_object"}
@@ -133,12 +156,12 @@ def _call_out(number: int, call: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _record(answered: Answered | Streamed, **more: Any) -> dict[str, Any]:
-    return {
-        "model": answered.answered_by,
-        "created_at": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        **more,
-    }
+    return {"model": answered.answered_by, "created_at": _now(), **more}
 
 
 def _final(started: int, reason: str, usage: Any) -> dict[str, Any]:
@@ -156,15 +179,17 @@ def _final(started: int, reason: str, usage: Any) -> dict[str, Any]:
     }
 
 
-def _whole(answered: Answered, started: int) -> dict[str, Any]:
+def _whole(answered: Answered, started: int, shape: Shape) -> dict[str, Any]:
     found = lenient(answered.body)
     choice = found["choices"][0]
     final = _final(started, choice.get("finish_reason", "stop"), found.get("usage"))
-    return _record(answered, message=_message_in(choice["message"]), **final)
+    return _record(answered, **shape(_message_in(choice["message"])), **final)
 
 
 def _message_in(message: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"role": "assistant", "content": message.get("content") or ""}
+    if thinking := message.get("reasoning_content") or message.get("reasoning"):
+        found["thinking"] = thinking
     if message.get("tool_calls"):
         found["tool_calls"] = [_call_in(call) for call in message["tool_calls"]]
     return found
@@ -179,17 +204,17 @@ def _call_in(call: Mapping[str, Any]) -> dict[str, Any]:
     return {"function": {"name": function.get("name", ""), "arguments": arguments}}
 
 
-async def _send_records(request: Request, answered: Streamed, call: ChatCall, started: int) -> None:
-    response = await open_stream(request, _NDJSON, _headers(answered, call))
+async def _send_records(request: Request, answered: Streamed, started: int, shape: Shape) -> None:
+    response = await open_stream(request, _NDJSON, headers(answered, request.ctx.request_id))
     try:
-        async for record in _records(answered, started):
+        async for record in _records(answered, started, shape):
             await response.send(orjson.dumps(record) + b"\n")
     except TouchstoneError as exc:
         await response.send(orjson.dumps(error_body(exc)) + b"\n")
     await response.eof()
 
 
-async def _records(answered: Streamed, started: int) -> AsyncIterator[dict[str, Any]]:
+async def _records(answered: Streamed, started: int, shape: Shape) -> AsyncIterator[dict[str, Any]]:
     """Ollama's records from an OpenAI event stream; tool calls come whole, with the end."""
     reason, usage, calls = "stop", None, {}
     async for chunk in events(answered.frames):
@@ -198,11 +223,11 @@ async def _records(answered: Streamed, started: int) -> AsyncIterator[dict[str, 
             delta = choice.get("delta") or {}
             reason = choice.get("finish_reason") or reason
             _gather(calls, delta.get("tool_calls") or ())
-            if delta.get("content"):
-                message = {"role": "assistant", "content": delta["content"]}
-                yield _record(answered, message=message, done=False)
+            message = _message_in({**delta, "tool_calls": None})
+            if message["content"] or message.get("thinking"):
+                yield _record(answered, **shape(message), done=False)
     message = _message_in({"tool_calls": [calls[index] for index in sorted(calls)]})
-    yield _record(answered, message=message, **_final(started, reason, usage))
+    yield _record(answered, **shape(message), **_final(started, reason, usage))
 
 
 def _gather(calls: dict[int, dict[str, Any]], deltas: Any) -> None:
@@ -235,39 +260,3 @@ def _chunk(data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UpstreamError("the provider sent a piece of its answer that is no object")
     return found
-
-
-async def tags(request: Request) -> HTTPResponse:
-    """GET /api/tags: the router, and with EXPOSE_MODELS=all every enabled model."""
-    service: Service = request.app.ctx.service
-    snapshot = service.registry.snapshot
-    entries = [_tag("touchstone", snapshot.id, None)]
-    if service.settings.expose_models == "all":
-        entries += [
-            _tag(c.model.id, repr(c.model.capabilities), c.model) for c in snapshot.candidates
-        ]
-    return send_json({"models": entries})
-
-
-def _tag(name: str, changes_with: str, model: Model | None) -> dict[str, Any]:
-    stamp = model.updated_at if model and model.updated_at else datetime(2026, 1, 1, tzinfo=UTC)
-    return {
-        "name": f"{name}:latest" if model is None else name,
-        "model": f"{name}:latest" if model is None else name,
-        "modified_at": stamp.isoformat(),
-        "size": 0,
-        "digest": hashlib.sha256(f"{name}\0{changes_with}".encode()).hexdigest(),
-        "details": {
-            "parent_model": "",
-            "format": "",
-            "family": model.provider if model else "touchstone",
-            "families": [],
-            "parameter_size": "",
-            "quantization_level": "",
-        },
-    }
-
-
-async def version(_request: Request) -> HTTPResponse:
-    """GET /api/version"""
-    return send_json({"version": VERSION})

@@ -34,6 +34,7 @@ def test_every_endpoint_is_in_the_readme(path):
     if path == "/models/<what:str>":
         path = "/models/discover"
     shown = path.replace("<what:(tag|benchmark)>", "tag")
+    shown = shown.replace("<what:(pull|push|create|copy)>", "pull")
     shown = re.sub(r"<\w+:path>|<\w+:str>", "{id}", shown)
     assert f"{shown}`" in README or shown == "/"
 

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from aiohttp import web
 
+from core.store.models import upsert_discovered
 from tests.door import open_door
 
 
@@ -97,3 +99,76 @@ async def test_half_a_character_becomes_a_question_mark(pool, url, streaming):
         answer = await door.http.post("/api/chat", json=body)
     records = [json.loads(line) for line in answer.text.splitlines()]
     assert "".join(r["message"]["content"] for r in records) == "half ? whole"
+
+
+async def test_generate_is_chat_with_one_prompt(door):
+    body = {"model": "touchstone", "prompt": "one two", "system": "be brief"}
+    answer = await door.http.post("/api/generate", json=body)
+    records = [json.loads(line) for line in answer.text.splitlines()]
+    assert "".join(r["response"] for r in records) == "echo: one two"
+    assert records[-1]["done"] is True
+    assert "message" not in records[-1]
+    whole = (await door.http.post("/api/generate", json={**body, "stream": False})).json()
+    assert whole["response"] == "echo: one two"
+    roles = [m["role"] for m in door.upstream.asked("good")[0]["body"]["messages"]]
+    assert roles == ["system", "user"]
+
+
+@pytest.mark.parametrize(("path", "body"), [("/api/generate", {}), ("/api/chat", {"messages": []})])
+async def test_a_request_that_only_loads_asks_nobody(door, path, body):
+    answer = (await door.http.post(path, json={"model": "touchstone", **body})).json()
+    assert (answer["done"], answer["done_reason"]) == (True, "load")
+    assert not door.upstream.asked()
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_reasoning_is_told_as_thinking(pool, url, streaming):
+    async with open_door(pool, url) as door:
+        door.upstream.script["good"] = lambda body: thinking(streaming)
+        messages = [{"role": "user", "content": "hi"}]
+        body = {"model": "good", "think": "low", "stream": streaming, "messages": messages}
+        answer = await door.http.post("/api/chat", json=body)
+    records = [json.loads(line) for line in answer.text.splitlines()]
+    assert "".join(r["message"].get("thinking", "") for r in records) == "hm"
+    assert "".join(r["message"]["content"] for r in records) == "yes"
+    assert door.upstream.asked("good")[0]["body"]["reasoning_effort"] == "low"
+
+
+def thinking(streaming):
+    if not streaming:
+        message = {"role": "assistant", "content": "yes", "reasoning_content": "hm"}
+        return web.json_response({"choices": [{"message": message, "finish_reason": "stop"}]})
+    deltas = [{"reasoning_content": "hm"}, {"content": "yes"}]
+    chunks = [json.dumps({"choices": [{"delta": delta}]}) for delta in deltas]
+    text = "".join(f"data: {chunk}\n\n" for chunk in [*chunks, "[DONE]"])
+    return web.Response(text=text, content_type="text/event-stream")
+
+
+async def test_show_tells_what_the_router_and_a_model_can(pool, url):
+    async with open_door(pool, url) as door:
+        await upsert_discovered(pool, "p", {"good": {"vision": True, "context": 4096}, "fast": {}})
+        await door.service.registry.refresh()
+        router = (await door.http.post("/api/show", json={"model": "touchstone:latest"})).json()
+        fast = (await door.http.post("/api/show", json={"name": "p/fast"})).json()
+        nobody = await door.http.post("/api/show", json={"model": "nobody"})
+        running = (await door.http.get("/api/ps")).json()["models"]
+    assert router["capabilities"] == ["completion", "tools", "vision"]
+    assert router["model_info"]["touchstone.context_length"] == 4096
+    assert fast["capabilities"] == ["completion", "tools"]
+    assert (nobody.status_code, isinstance(nobody.json()["error"], str)) == (404, True)
+    assert running[0]["name"] == "touchstone:latest"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/pull"), ("DELETE", "/api/delete"), ("POST", "/api/copy")]
+)
+async def test_models_are_managed_where_they_run(door, method, path):
+    answer = await door.http.request(method, path, json={"model": "x"})
+    assert answer.status_code == 501
+    assert "owns none" in answer.json()["error"]
+
+
+async def test_an_address_that_is_not_there_is_told_in_json(door):
+    answer = await door.http.post("/api/chat/api/show", json={})
+    assert answer.status_code == 404
+    assert isinstance(answer.json()["error"], str)
