@@ -126,6 +126,7 @@ class Settings:
     providers_file: Path = _setting(Path("providers.json"), Path, "a path")
     model_selection_provider: str = _text(allowed="a provider's name")
     model_selection_model: str = _text(allowed="a model's name")
+    embedding_model: str = _text(allowed="a model, as provider/name")
     default_chat_model: str = _text(allowed="a model, as name or provider/name")
     routing_policy: Policy = _setting(
         "meta", _choice(*get_args(Policy)), " or ".join(get_args(Policy))

@@ -18,7 +18,7 @@ from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
 from core.store.pool import migrate, open_pool
-from serve import admin, native, ollama, ollama_info, openai
+from serve import admin, embeddings, native, ollama, ollama_info, openai
 from serve.admin.render import html
 from serve.admin.session import guard
 from serve.auth import require_chat
@@ -111,7 +111,9 @@ def _routes(app: Sanic) -> None:
 
 
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
-_CHAT = frozenset({"v1/chat/completions", "api/chat", "api/generate", "chat", "route"})
+_CHAT = frozenset(
+    ("v1/chat/completions", "v1/embeddings", "api/chat", "api/generate", "api/embed")
+) | {"chat", "route"}
 #: all other methods count as one, for anybody may invent some
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -199,10 +201,12 @@ async def _root(_request: Request) -> HTTPResponse:
 #: methods, address, handler: every door there is
 _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/chat/completions", openai.chat_completions),
+    ("POST", "/v1/embeddings", embeddings.embeddings),
     ("GET", "/v1/models", openai.list_models),
     ("GET", "/v1/models/<name:path>", openai.get_model),
     ("POST", "/api/chat", ollama.chat),
     ("POST", "/api/generate", ollama.generate),
+    ("POST", "/api/embed", embeddings.embed),
     ("GET", "/api/tags", ollama_info.tags),
     ("GET", "/api/ps", ollama_info.ps),
     ("GET", "/api/version", ollama_info.version),

@@ -69,10 +69,12 @@ class Metrics:
         if decision.outcome == "fallback":
             self.failures.labels("fallback").inc()
 
-    def called(self, target: str, seconds: float, error: str = "") -> None:
+    def called(
+        self, target: str, seconds: float, error: str = "", *, operation: str = "chat"
+    ) -> None:
         """One model call that ended, with the code of its error."""
         provider, _, model = target.partition("/")
-        self.calls.labels("chat", provider, model, error).observe(seconds)
+        self.calls.labels(operation, provider, model, error).observe(seconds)
 
     def exposition(self, registry: Registry, journal: Journal, entries: int) -> bytes:
         """The scrape: gauges set from the snapshot, then everything as text."""

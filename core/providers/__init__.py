@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from core.errors import UpstreamError, UpstreamRejected
+from core.errors import BadRequest, UpstreamError, UpstreamRejected
 from core.providers import anthropic, openai_chat, openai_responses
 from core.providers.http import Client, message_of, object_of, wire_format
 from core.providers_file import LOOPBACK, Providers, known_providers, load_providers
@@ -81,6 +81,14 @@ async def _framed(completion: Mapping[str, Any]) -> AsyncIterator[bytes]:
         yield b"data: " + orjson.dumps(chunk) + b"\n\n"
     usage = {**head, "choices": [], "usage": completion.get("usage")}
     yield b"data: " + orjson.dumps(usage) + b"\n\ndata: [DONE]\n\n"
+
+
+async def embed(client: Client, provider: Provider, payload: bytes) -> bytes:
+    """An OpenAI embeddings body (bytes) to its answer (bytes), as they are."""
+    if provider.type == "anthropic":
+        raise BadRequest(f"{provider.name} has no embeddings", param="model")
+    async with client.pace(provider).turn():
+        return await openai_chat.embed(client, provider, payload)
 
 
 async def list_models(client: Client, provider: Provider) -> dict[str, dict[str, Any]]:

@@ -50,6 +50,10 @@ def models_url(provider: Provider) -> str:
     return _versioned(provider.base_url, "models")
 
 
+def embeddings_url(provider: Provider) -> str:
+    return _versioned(provider.base_url, "embeddings")
+
+
 def _versioned(base: str, path: str) -> str:
     return f"{base}/{path}" if base.endswith(_VERSIONED) else f"{base}/v1/{path}"
 

@@ -10,6 +10,7 @@ from core.errors import UpstreamError
 from core.providers.http import (
     Client,
     chat_url,
+    embeddings_url,
     message_of,
     models_url,
     object_of,
@@ -34,6 +35,14 @@ async def forward(client: Client, provider: Provider, payload: bytes) -> bytes:
     async with client.send(provider, chat_url(provider), payload) as response:
         raw = await read_bytes(response)
     message_of(provider, object_of(provider, raw))
+    return raw
+
+
+async def embed(client: Client, provider: Provider, payload: bytes) -> bytes:
+    """The embeddings' bytes as the provider sent them."""
+    async with client.send(provider, embeddings_url(provider), payload) as response:
+        raw = await read_bytes(response)
+    object_of(provider, raw)
     return raw
 
 
