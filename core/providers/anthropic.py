@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from core.errors import UpstreamError
-from core.providers.http import Client, chat_url, read_json
+from core.providers.http import Client, chat_url, read_json, reading, writing
 from core.records import Provider
 
 _STOP = {
@@ -23,12 +23,14 @@ async def complete(
     client: Client, provider: Provider, body: Mapping[str, Any], max_tokens: int
 ) -> dict[str, Any]:
     """The answer as an OpenAI chat completion."""
-    payload = orjson.dumps(to_request(body, max_tokens))
+    with writing(provider):
+        payload = orjson.dumps(to_request(body, max_tokens))
     async with client.send(provider, chat_url(provider), payload) as response:
         found = await read_json(provider, response)
     if not isinstance(found.get("content"), list):
         raise UpstreamError(f"{provider.name} answered without content")
-    return from_response(found)
+    with reading(provider):
+        return from_response(found)
 
 
 def to_request(body: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:

@@ -16,7 +16,13 @@ import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
-from core.errors import ProviderRefusesKey, UpstreamError, UpstreamRejected, UpstreamTimeout
+from core.errors import (
+    BadRequest,
+    ProviderRefusesKey,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
 from core.records import Provider, ProviderType
 
 CONNECT_S = 10.0
@@ -229,6 +235,30 @@ def retry_after_s(value: str | None) -> float | None:
 async def read_json(provider: Provider, response: httpx.Response) -> dict[str, Any]:
     """The whole body as an object; an empty, broken or HTML one is the upstream's failure."""
     return object_of(provider, await read_bytes(response))
+
+
+_ODD = (LookupError, TypeError, AttributeError, ValueError)
+
+
+@contextlib.contextmanager
+def writing(provider: Provider) -> Iterator[None]:
+    """A client's body that does not fit into the provider's format is the client's fault."""
+    try:
+        yield
+    except _ODD as exc:
+        raise BadRequest(
+            f"the request cannot be put into the format of {provider.name}: messages or tools are"
+            " not as OpenAI's chat completions have them"
+        ) from exc
+
+
+@contextlib.contextmanager
+def reading(provider: Provider) -> Iterator[None]:
+    """An answer that is not as its format has it is the provider's fault."""
+    try:
+        yield
+    except _ODD as exc:
+        raise UpstreamError(f"{provider.name} answered in an unknown form") from exc
 
 
 async def read_bytes(response: httpx.Response) -> bytes:

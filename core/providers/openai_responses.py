@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from core.errors import UpstreamError
-from core.providers.http import Client, chat_url, read_json
+from core.providers.http import Client, chat_url, read_json, reading, writing
 from core.records import Provider
 
 _SAME = ("model", "temperature", "top_p", "user", "metadata", "parallel_tool_calls", "seed")
@@ -14,14 +14,16 @@ _SAME = ("model", "temperature", "top_p", "user", "metadata", "parallel_tool_cal
 
 async def complete(client: Client, provider: Provider, body: Mapping[str, Any]) -> dict[str, Any]:
     """The answer as an OpenAI chat completion."""
-    payload = orjson.dumps(to_request(body))
+    with writing(provider):
+        payload = orjson.dumps(to_request(body))
     async with client.send(provider, chat_url(provider), payload) as response:
         found = await read_json(provider, response)
     if not isinstance(found.get("output"), list):
         raise UpstreamError(f"{provider.name} answered without output")
     if isinstance(error := found.get("error"), dict):
         raise UpstreamError(f"{provider.name} failed: {str(error.get('message', ''))[:300]}")
-    return from_response(found)
+    with reading(provider):
+        return from_response(found)
 
 
 def to_request(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -192,7 +192,7 @@ async def test_unknown_models_are_routed_or_rejected_as_set(pool, url):
     ("method", "path", "status"),
     [
         ("GET", "/v1/nowhere", 404),
-        ("POST", "/v1/embeddings", 404),
+        ("POST", "/v1/responses", 404),
         ("DELETE", "/v1/models", 405),
         ("GET", "/api/nowhere", 404),
     ],
@@ -239,3 +239,21 @@ async def test_chat_can_be_locked(pool, url):
         assert opened.status_code == 200
         door.http.headers["authorization"] = "Bearer k"
         assert (await door.ask()).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai-responses"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": 5}]}]},
+        {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"function": 5}]}]},
+        {"tools": [5]},
+        {"tools": {"a": 1}},
+        {"messages": [{"role": "user", "content": 5}]},
+    ],
+)
+async def test_what_another_format_cannot_hold_is_no_fault_of_ours(pool, url, kind, change):
+    async with open_door(pool, url, provider={"type": kind}) as door:
+        answer = await door.ask("x", **{"model": "p/good", **change})
+    assert answer.status_code in (200, 400)
+    assert answer.headers["content-type"] == "application/json"
