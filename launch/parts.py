@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ logger = logging.getLogger(__name__)
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def serve_web(settings: Settings, listening: socket.socket | None = None) -> None:
+def serve_web(
+    settings: Settings, listening: socket.socket | None = None, shared: Path | None = None
+) -> None:
     """The web service in this process, on a socket of its own or a given one; until a signal."""
     from serve.app import create_app
 
@@ -34,7 +37,7 @@ def serve_web(settings: Settings, listening: socket.socket | None = None) -> Non
     )
     try:
         url = settings.database_url or embedded_url(settings.home)
-        app = create_app(settings, asyncio.run(_providers(settings)), url)
+        app = create_app(settings, asyncio.run(_providers(settings)), url, shared=shared)
         app.run(**where, single_process=True, access_log=False, motd=False)
     finally:
         if ours:
@@ -54,10 +57,22 @@ async def serve_workers(settings: Settings, environment: Mapping[str, str]) -> N
         listening = socket.create_server((settings.host, settings.port), family=family)
     except OSError as exc:
         raise CannotStart(f"{settings.host}:{settings.port} cannot be listened at: {exc}") from exc
+    with tempfile.TemporaryDirectory(prefix="touchstone-metrics-") as shared:
+        await _run_workers(settings, environment, listening, shared)
+
+
+async def _run_workers(
+    settings: Settings, environment: Mapping[str, str], listening: socket.socket, shared: str
+) -> None:
     async with database(settings) as url:
         fleet = Fleet()
-        env = {**environment, "DATABASE_URL": url, "TOUCHSTONE_HOME": str(settings.home)}
-        command = [sys.executable, "-m", "launch.worker", str(listening.fileno())]
+        env = {
+            **environment,
+            "DATABASE_URL": url,
+            "TOUCHSTONE_HOME": str(settings.home),
+            "PROMETHEUS_MULTIPROC_DIR": shared,
+        }
+        command = [sys.executable, "-m", "launch.worker", str(listening.fileno()), shared]
         try:
             for number in range(settings.workers):
                 await fleet.start(f"worker {number + 1}", command, env, [listening.fileno()])

@@ -1,5 +1,6 @@
 """The Sanic application: `create_app` wires everything; routes, errors and lifespan stand here."""
 
+import asyncio
 import gc
 import logging
 import time
@@ -36,13 +37,22 @@ _RESPONSE_TIMEOUT_S = 24 * 3600
 _GRACE_S = 30.0
 #: new objects after which the collector looks; Python's 700 is some three requests
 _COLLECT_AFTER = 50_000
+_OBSERVE_S = 2.0
 _STATIC = Path(__file__).parent / "static"
 
 
 def create_app(
-    settings: Settings, providers: Providers, database_url: str, *, name: str = "touchstone"
+    settings: Settings,
+    providers: Providers,
+    database_url: str,
+    *,
+    name: str = "touchstone",
+    shared: Path | None = None,
 ) -> Sanic:
-    """The application, ready to listen. The store may be away: it serves when it comes."""
+    """The application, ready to listen. The store may be away: it serves when it comes.
+
+    ``shared``: where several workers keep their metrics together.
+    """
     app = Sanic(name, configure_logging=False)
     app.config.RESPONSE_TIMEOUT = _RESPONSE_TIMEOUT_S
     app.config.REQUEST_MAX_SIZE = settings.max_request_size
@@ -52,10 +62,13 @@ def create_app(
 
     @app.before_server_start
     async def open_all(app: Sanic) -> None:
-        app.ctx.service = await open_service(settings, providers, database_url)
+        app.ctx.service = await open_service(settings, providers, database_url, shared)
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not look at it again
         gc.set_threshold(_COLLECT_AFTER, 20, 100)
+
+    if shared is not None:
+        app.add_task(_observe)  # type: ignore[arg-type]
 
     @app.after_server_stop
     async def close_all(app: Sanic) -> None:
@@ -68,7 +81,9 @@ def create_app(
     return app
 
 
-async def open_service(settings: Settings, providers: Providers, database_url: str) -> Service:
+async def open_service(
+    settings: Settings, providers: Providers, database_url: str, shared: Path | None = None
+) -> Service:
     """Open the pool, the client and what runs in the background."""
     pool = await open_pool(database_url)
     try:
@@ -91,9 +106,17 @@ async def open_service(settings: Settings, providers: Providers, database_url: s
             enabled=settings.selection_cache_enabled,
         ),
         journal=journal,
-        metrics=Metrics(),
+        metrics=Metrics(shared),
         health=Health(settings.cooldown_seconds),
     )
+
+
+async def _observe(app: Sanic) -> None:
+    """Note for whichever worker is scraped what this one holds."""
+    while True:
+        await asyncio.sleep(_OBSERVE_S)
+        service: Service = app.ctx.service
+        service.metrics.observe(service.journal, len(service.cache))
 
 
 async def close_service(service: Service) -> None:
@@ -170,7 +193,8 @@ def _known(exc: Exception) -> TouchstoneError:
 async def _metrics(request: Request) -> HTTPResponse:
     """GET /metrics"""
     service: Service = request.app.ctx.service
-    text = service.metrics.exposition(service.registry, service.journal, len(service.cache))
+    service.metrics.observe(service.journal, len(service.cache))
+    text = service.metrics.exposition(service.registry)
     return raw(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 

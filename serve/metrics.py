@@ -1,8 +1,16 @@
 """The numbers an operator scrapes: seconds, bytes, `_total`; never a prompt or a user."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import contextlib
+import os
+import re
+from pathlib import Path
 
-from core.decision import Decision
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from core.decision import Decision, Snapshot
 from serve.journal import Journal
 from serve.registry import Registry
 
@@ -10,10 +18,37 @@ from serve.registry import Registry
 BUCKETS = tuple(0.01 * 2**power for power in range(14))
 
 
-class Metrics:
-    """One registry for each service; the gauges are read off it when scraped."""
+class Models(Collector):
+    """What the snapshot says of each model, read when scraped: every worker has the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> list[Metric]:
+        enabled = GaugeMetricFamily(
+            "touchstone_model_enabled", "1 when it is a candidate, else 0", labels=["model"]
+        )
+        score = GaugeMetricFamily(
+            "touchstone_model_score", "Mean, 0 to 10", labels=["model", "category"]
+        )
+        for model in self._snapshot.others:
+            enabled.add_metric([model.id], 0)
+        for candidate in self._snapshot.candidates:
+            enabled.add_metric([candidate.model.id], 1)
+            for category, found in candidate.scores.items():
+                score.add_metric([candidate.model.id, category], found.mean)
+        return [enabled, score]
+
+
+class Metrics:
+    """One registry for each service.
+
+    Several workers keep their numbers in files of ``shared``, prometheus-client's directory for
+    that (PROMETHEUS_MULTIPROC_DIR, set before it is imported); whoever is scraped adds them up.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._shared = shared
         self.registry = CollectorRegistry()
         self.requests = self._counter(
             "touchstone_http_requests", "Requests answered", "method", "route", "status"
@@ -46,11 +81,8 @@ class Metrics:
         )
         self._entries = self._gauge("touchstone_decision_cache_entries", "Decisions held")
         self._queued = self._gauge("touchstone_journal_queued", "Decisions waiting to be written")
-        self._dropped = self._gauge("touchstone_journal_dropped_total", "Decisions lost")
-        self._enabled = self._gauge(
-            "touchstone_model_enabled", "1 when it is a candidate, else 0", "model"
-        )
-        self._score = self._gauge("touchstone_model_score", "Mean, 0 to 10", "model", "category")
+        self._dropped = self._counter("touchstone_journal_dropped", "Decisions lost")
+        self._counted = 0
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)
@@ -58,8 +90,8 @@ class Metrics:
     def _histogram(self, name: str, help_text: str, *labels: str) -> Histogram:
         return Histogram(name, help_text, labels, registry=self.registry, buckets=BUCKETS)
 
-    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(name, help_text, labels, registry=self.registry)
+    def _gauge(self, name: str, help_text: str) -> Gauge:
+        return Gauge(name, help_text, registry=self.registry, multiprocess_mode="livesum")
 
     def decided(self, decision: Decision) -> None:
         self.decisions.labels(decision.target, decision.outcome).inc()
@@ -76,17 +108,32 @@ class Metrics:
         provider, _, model = target.partition("/")
         self.calls.labels(operation, provider, model, error).observe(seconds)
 
-    def exposition(self, registry: Registry, journal: Journal, entries: int) -> bytes:
-        """The scrape: gauges set from the snapshot, then everything as text."""
+    def observe(self, journal: Journal, entries: int) -> None:
+        """Note what this worker holds; each does it every few moments, and when it is scraped."""
         self._entries.set(entries)
         self._queued.set(len(journal))
-        self._dropped.set(journal.dropped)
-        self._enabled.clear()
-        self._score.clear()
-        for model in registry.snapshot.others:
-            self._enabled.labels(model.id).set(0)
-        for candidate in registry.snapshot.candidates:
-            self._enabled.labels(candidate.model.id).set(1)
-            for category, score in candidate.scores.items():
-                self._score.labels(candidate.model.id, category).set(score.mean)
-        return generate_latest(self.registry)
+        self._dropped.inc(journal.dropped - self._counted)
+        self._counted = journal.dropped
+
+    def exposition(self, registry: Registry) -> bytes:
+        """The scrape: this worker's numbers or those of all, and what the snapshot says."""
+        models = CollectorRegistry()
+        models.register(Models(registry.snapshot))
+        if self._shared is None:
+            return generate_latest(self.registry) + generate_latest(models)
+        _forget_the_dead(self._shared)
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone, str(self._shared))
+        return generate_latest(everyone) + generate_latest(models)
+
+
+def _forget_the_dead(shared: Path) -> None:
+    """Drop the live gauges of workers that are gone; their counters stay, for what they counted
+    has happened."""
+    for file in shared.glob("gauge_live*.db"):
+        found = re.search(r"(\d+)\.db$", file.name)
+        try:
+            os.kill(int(found[1]) if found else 0, 0)
+        except ProcessLookupError:
+            with contextlib.suppress(FileNotFoundError):
+                file.unlink()

@@ -151,7 +151,7 @@ def measure(name, process, port, options):
     found = json.loads(done.stdout)
     rate = found["requests"] / min(took, options.seconds)
     say(
-        f"{name:24} {rate:8.0f} requests/s   {used / found['requests'] * 1000:6.3f} CPU s/1000"
+        f"{name:28} {rate:8.0f} requests/s   {used / found['requests'] * 1000:6.3f} CPU s/1000"
         f"   p50 {found['p50_ms']:6.2f} ms   {found['failures']} failures"
     )
     return found["requests"]
@@ -216,18 +216,24 @@ def report(home, url, options):
         "MODEL_SELECTION_PROVIDER": "up", "MODEL_SELECTION_MODEL": "a",
     }  # fmt: skip
     bare = [sys.executable, __file__, "--upstream", str(upstream_port)]
-    ours = [sys.executable, "-m", "touchstone", "serve"]
-    with running(bare) as behind, running(ours, environment, home / "log") as service:
+    with running(bare) as behind:
         until_up(f"http://127.0.0.1:{upstream_port}/")
-        until_up(f"http://127.0.0.1:{port}/readyz")
         say(f"{options.connections} connections, {options.seconds} s each")
         measure("bare upstream", behind, upstream_port, options)
-        measure("service, cached", service, port, options)
-        time.sleep(3)
-        with psycopg.connect(url) as conn:
-            [(written,)] = conn.execute("SELECT count(*) FROM decisions").fetchall()
-            [(misses,)] = conn.execute("SELECT count(*) FROM decisions WHERE NOT cached").fetchall()
-        say(f"journal: {written} decisions written, {misses} of them not from the cache")
+        for workers in (1, 2):
+            environment["WORKERS"] = str(workers)
+            serve(home, environment, port, f"service, cached, {workers} worker(s)", options)
+    with psycopg.connect(url) as conn:
+        [(written,)] = conn.execute("SELECT count(*) FROM decisions").fetchall()
+        [(misses,)] = conn.execute("SELECT count(*) FROM decisions WHERE NOT cached").fetchall()
+    say(f"journal: {written} decisions written, {misses} of them not from the cache")
+
+
+def serve(home, environment, port, name, options):
+    ours = [sys.executable, "-m", "touchstone", "serve"]
+    with running(ours, environment, home / "log") as service:
+        until_up(f"http://127.0.0.1:{port}/readyz")
+        measure(name, service, port, options)
 
 
 if __name__ == "__main__":

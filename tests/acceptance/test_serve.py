@@ -2,7 +2,9 @@
 
 import json
 
-from tests.acceptance.machine import start
+import httpx
+
+from tests.acceptance.machine import metric, start
 
 
 async def test_two_workers_answer_and_stop_with_their_database(tmp_path):
@@ -16,6 +18,13 @@ async def test_two_workers_answer_and_stop_with_their_database(tmp_path):
         await machine.until(up, 60)
         assert machine.postmaster() in machine.processes()
         for _ in range(8):
-            assert (await machine.http.get("/models")).status_code == 200
+            # a connection of its own each: whichever worker accepts first
+            async with httpx.AsyncClient(base_url=machine.url) as http:
+                assert (await http.get("/models")).status_code == 200
+        for _ in range(4):
+            async with httpx.AsyncClient(base_url=machine.url) as http:
+                text = (await http.get("/metrics")).text
+            asked = metric(text, "touchstone_http_requests_total", route="/models")
+            assert asked == 8, "whoever is scraped tells of both"
         assert await machine.stop() == 0
         assert machine.processes() == set()
