@@ -1,6 +1,7 @@
 """The parts of `touchstone up`, each as a process of its own."""
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -21,6 +22,8 @@ from launch.fleet import CannotStart, Fleet
 from launch.up import database
 
 logger = logging.getLogger(__name__)
+#: new objects after which the collector looks; Python's own 700 are some three requests
+_COLLECT_AFTER = 50_000
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -38,6 +41,10 @@ def serve_web(
     try:
         url = settings.database_url or embedded_url(settings.home)
         app = create_app(settings, asyncio.run(_providers(settings)), url, shared=shared)
+        # modules stay: the collector need not look at them again, nor at every third request
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER, 10, 10)
         app.run(**where, single_process=True, access_log=False, motd=False)
     finally:
         if ours:

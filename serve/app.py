@@ -1,7 +1,6 @@
 """The Sanic application: `create_app` wires everything; routes, errors and lifespan stand here."""
 
 import asyncio
-import gc
 import logging
 import time
 from collections.abc import Mapping
@@ -35,8 +34,6 @@ logger = logging.getLogger(__name__)
 #: a long generation is healthy; silence is judged where the upstream is
 _RESPONSE_TIMEOUT_S = 24 * 3600
 _GRACE_S = 30.0
-#: new objects after which the collector looks; Python's 700 is some three requests
-_COLLECT_AFTER = 50_000
 _OBSERVE_S = 2.0
 _STATIC = Path(__file__).parent / "static"
 
@@ -63,9 +60,6 @@ def create_app(
     @app.before_server_start
     async def open_all(app: Sanic) -> None:
         app.ctx.service = await open_service(settings, providers, database_url, shared)
-        gc.collect()
-        gc.freeze()  # what is there now stays: the collector need not look at it again
-        gc.set_threshold(_COLLECT_AFTER, 20, 100)
 
     if shared is not None:
         app.add_task(_observe)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import psycopg
 import pytest
 from aiohttp import web
 
@@ -244,3 +245,16 @@ async def test_a_completion_without_a_message_is_the_providers_fault(door):
     for path in ("/v1/chat/completions", "/api/chat"):
         body = {"model": "good", "stream": False, "messages": [{"role": "user", "content": "x"}]}
         assert (await door.http.post(path, json=body)).status_code == 502
+
+
+async def test_a_service_that_stops_at_once_leaves_no_connection(pool, url):
+    def connections():
+        with psycopg.connect(url) as conn:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            return conn.execute(query).fetchone()[0]
+
+    before = connections()
+    for _ in range(20):
+        async with open_door(pool, url):
+            pass
+    assert connections() <= before + 1, "the pool of the test may hold one more"
