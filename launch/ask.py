@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
@@ -43,8 +42,7 @@ async def show_answer(settings: Settings, prompt: str) -> None:
     async with opened(settings) as service:
         body = {"messages": [{"role": "user", "content": prompt}]}
         answered = await complete(service, ChatCall(body=body, route=RouteRequest(text=prompt)))
-        text = orjson.loads(answered.body)["choices"][0]["message"].get("content") or ""
-        console.print(text, markup=False)
+        console.print(answered.text, markup=False)
         say_decision(answered.decision, answered.answered_by)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from core.errors import TouchstoneError
 from core.settings import Settings
@@ -19,6 +18,7 @@ from core.store.pool import open_pool
 from launch.ask import leaderboard_table
 from launch.console import console, log_to_console, say_what_runs
 from launch.fleet import Fleet
+from launch.progress import run_bar
 from launch.up import any_port, stack
 from launch.weights import GEMMA, SMOLLM2, Weights, fetch, have
 from serve.registry import load_snapshot
@@ -130,14 +130,7 @@ async def _run(http: httpx.AsyncClient, what: str, body: Mapping[str, Any]) -> N
     if answer.is_error:
         raise TouchstoneError(answer.json()["error"]["message"])
     run_id = answer.json()["run_id"]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[now]}"),
-    )
-    with Progress(*columns, console=console) as progress:
+    with run_bar(console) as progress:
         bar = progress.add_task(what, total=None, now="Prefect starts the flow")
         while True:
             run = (await http.get(f"/runs/{run_id}")).json()

@@ -50,16 +50,21 @@ async def run_flow(settings: Settings, name: str, parameters: Mapping[str, Any])
             await pool.close()
 
 
-async def watch(pool: AsyncConnectionPool, run_id: str, work: asyncio.Task[Any], name: str) -> None:
-    """The bar, until the work is done."""
-    columns = (
+def run_bar(console: Console) -> Progress:
+    """A bar for one run: what, how much of it, for how long, and ``now`` at which model."""
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[now]}"),
+        console=console,
     )
-    with Progress(*columns, console=console) as progress:
+
+
+async def watch(pool: AsyncConnectionPool, run_id: str, work: asyncio.Task[Any], name: str) -> None:
+    """The bar, until the work is done."""
+    with run_bar(console) as progress:
         bar = progress.add_task(name.replace("_", " "), total=None, now="starting")
         while True:
             done, _ = await asyncio.wait({work}, timeout=_LOOK_S)

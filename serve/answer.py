@@ -19,6 +19,7 @@ from core import providers
 from core.decision import Decision, JournalEntry
 from core.errors import ModelNotFound, TouchstoneError, UpstreamError
 from core.ids import new_id
+from core.providers.http import lenient
 from core.records import Provider
 from core.routing import RouteRequest, decide
 from serve.service import Service, routing_orders
@@ -52,6 +53,11 @@ class Answered:
     decision: Decision
     answered_by: str
     body: bytes
+
+    @property
+    def text(self) -> str:
+        """What the model said, without the completion around it."""
+        return lenient(self.body)["choices"][0]["message"].get("content") or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,8 +129,9 @@ def _routes(app: Sanic) -> None:
 
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
 _CHAT = frozenset(
-    ("v1/chat/completions", "v1/embeddings", "api/chat", "api/generate", "api/embed")
-) | {"chat", "route"}
+    {"v1/chat/completions", "v1/embeddings", "api/chat", "api/generate", "api/embed"}
+    | {"chat", "route"}
+)
 #: all other methods count as one, for anybody may invent some
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

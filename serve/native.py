@@ -10,7 +10,6 @@ from sanic import HTTPResponse, Request
 from core.decision import Candidate, Decision, Policy
 from core.errors import BadRequest, Conflict, ModelNotFound, NotFound, PrefectUnavailable
 from core.evidence import ranked
-from core.providers.http import lenient
 from core.records import Message, Model, Run
 from core.routing import RouteRequest, eligible
 from core.store import models, results, runs
@@ -71,9 +70,8 @@ async def chat(request: Request) -> HTTPResponse:
         request_id=request.ctx.request_id,
     )
     answered = await complete(service, call)
-    message = lenient(answered.body)["choices"][0]["message"]
     found = {
-        "response": message.get("content") or "",
+        "response": answered.text,
         "model": answered.answered_by,
         "decision": decision_view(answered.decision),
     }

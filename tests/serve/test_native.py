@@ -257,4 +257,6 @@ async def test_a_service_that_stops_at_once_leaves_no_connection(pool, url):
     for _ in range(20):
         async with open_door(pool, url):
             pass
-    assert connections() <= before + 1, "the pool of the test may hold one more"
+    async with asyncio.timeout(20):  # PostgreSQL takes a moment to see that one has gone
+        while connections() > before + 1:  # the pool of the test may hold one more
+            await asyncio.sleep(0.1)
