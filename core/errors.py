@@ -20,6 +20,9 @@ Each carries ``status`` (HTTP) and a message fit for strangers: no key, no addre
 """
 
 from collections.abc import Mapping
+from typing import Any
+
+import orjson
 
 
 class TouchstoneError(Exception):
@@ -32,6 +35,11 @@ class TouchstoneError(Exception):
     @property
     def message(self) -> str:
         return str(self)
+
+    @property
+    def told(self) -> str:
+        """What the client is told."""
+        return self.message
 
 
 class SettingsError(TouchstoneError):
@@ -112,16 +120,17 @@ class UpstreamError(TouchstoneError):
         message: str,
         *,
         status: int | None = None,
-        headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         retry_after_s: float | None = None,
+        exhausted: bool = False,
     ) -> None:
         super().__init__(message)
         if status is not None:
             self.status = status
-        self.headers = dict(headers or {})
         self.body = body
         self.retry_after_s = retry_after_s
+        #: the account has no money left, so that asking again is of no use
+        self.exhausted = exhausted
 
 
 class UpstreamTimeout(UpstreamError):
@@ -133,10 +142,26 @@ class UpstreamRejected(UpstreamError):
     """A 4xx that the provider means for this request; only a few of them pass by themselves."""
 
     type = "invalid_request_error"
+    #: the provider's own words, without our key; empty when it had none
+    said: str = ""
+
+    @property
+    def told(self) -> str:
+        return self.said or self.message
+
+    @property
+    def error(self) -> Mapping[str, Any]:
+        """The provider's own error object; empty when it sent none."""
+        try:
+            found = orjson.loads(self.body)
+            error = found.get("error", found)
+        except (orjson.JSONDecodeError, AttributeError):
+            return {}
+        return error if isinstance(error, dict) else {}
 
     @property
     def transient(self) -> bool:  # type: ignore[override]
-        return self.status in {402, 408, 409, 425, 429}
+        return self.exhausted or self.status in {408, 409, 425, 429}
 
 
 class ProviderRefusesKey(UpstreamError):

@@ -39,6 +39,8 @@ class RouteRequest:
     bypass_cache: bool = False
     #: abilities the request needs: vision, tools
     needs: frozenset[str] = frozenset()
+    #: about how many tokens the whole request holds
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +134,17 @@ def eligible(
             raise ModelNotFound(", ".join(request.models))
     for keep in (
         lambda c: all(c.model.capabilities.get(need) is not False for need in request.needs),
+        lambda c: _holds(c, request.tokens),
         lambda c: c.model.id not in cooling,
     ):
-        if request.needs or cooling:
-            found = [c for c in found if keep(c)] or found
+        found = [c for c in found if keep(c)] or found
     return found
+
+
+def _holds(candidate: Candidate, tokens: int) -> bool:
+    """Whether so many tokens are not known to be more than it takes."""
+    context = candidate.model.capabilities.get("context")
+    return not isinstance(context, int) or tokens < context
 
 
 async def _choose(

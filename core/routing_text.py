@@ -25,9 +25,14 @@ def text_of(message: Mapping[str, Any]) -> str:
     return "\n".join(part for part in parts if isinstance(part, str))
 
 
+def said(message: Mapping[str, Any]) -> str:
+    """The text of one message without what a harness put around it."""
+    return _HARNESS.sub("", text_of(message)).strip()
+
+
 def routing_text(messages: Sequence[Mapping[str, Any]], limit: int) -> str:
     """At most ``limit`` characters; of a longer text the head and the tail are kept."""
-    turns = [(m.get("role"), _HARNESS.sub("", text_of(m)).strip()) for m in messages]
+    turns = [(m.get("role"), said(m)) for m in messages]
     last = max((i for i, (role, text) in enumerate(turns) if role == "user" and text), default=-1)
     if last < 0:
         return clip("\n".join(text for _, text in turns if text), limit)

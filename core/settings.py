@@ -162,8 +162,10 @@ class Settings:
     unknown_model: Literal["route", "reject"] = _setting(
         "route", _choice("route", "reject"), "route or reject"
     )
+    sticky_conversations: bool = _setting(True, _bool, "true or false")
     fallback_attempts: int = _setting(2, _count, "a whole number")
     cooldown_seconds: float = _setting(60.0, duration_s, "a duration such as 60s")
+    drain_timeout: float = _setting(30.0, duration_s, "a duration such as 30s")
     store_prompts: Literal["off", "snippet", "full"] = _setting(
         "off", _choice("off", "snippet", "full"), "off, snippet or full"
     )

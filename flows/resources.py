@@ -22,7 +22,7 @@ from core.providers.http import Client
 from core.providers_file import Providers
 from core.records import Chat, Provider, Question, Reply, Run
 from core.settings import Settings, load_settings
-from core.store import runs
+from core.store import quirks, runs
 from core.store.embedded import embedded_url
 from core.store.pool import migrate, open_pool
 
@@ -56,12 +56,14 @@ async def open_resources() -> AsyncIterator[Resources]:
     pool = await open_pool(url)
     try:
         async with Client() as client:
+            client.quirks.loaded(await quirks.list_quirks(pool))
             yield Resources(
                 settings=settings,
                 providers=await providers.configured(client, settings),
                 pool=pool,
                 client=client,
             )
+            await quirks.save_learnt(pool, client.quirks)
     finally:
         await pool.close()
 

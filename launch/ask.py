@@ -12,8 +12,9 @@ from core.providers.http import Client
 from core.routing import RouteRequest
 from core.settings import Settings
 from launch.up import database
-from serve.answer import ChatCall, complete, preview
+from serve.answer import complete, preview
 from serve.app import close_service, open_service
+from serve.calls import ChatCall, message_text
 from serve.service import Service
 
 console = Console()
@@ -42,7 +43,7 @@ async def show_answer(settings: Settings, prompt: str) -> None:
     async with opened(settings) as service:
         body = {"messages": [{"role": "user", "content": prompt}]}
         answered = await complete(service, ChatCall(body=body, route=RouteRequest(text=prompt)))
-        console.print(answered.text, markup=False)
+        console.print(message_text(answered.answer.found), markup=False)
         say_decision(answered.decision, answered.answered_by)
 
 

@@ -15,7 +15,7 @@ from core.errors import TouchstoneError
 logger = logging.getLogger(__name__)
 
 #: seconds a child has to stop by itself
-_GRACE_S = 20.0
+GRACE_S = 20.0
 #: a child that dies sooner than this after its start was not well
 _YOUNG_S = 20.0
 _LONGEST_PAUSE_S = 30.0
@@ -44,8 +44,9 @@ class Child:
 class Fleet:
     """Starts children in sessions of their own, so that a Ctrl-C reaches the parent alone."""
 
-    def __init__(self, logs: Path | None = None) -> None:
-        self._logs = logs
+    def __init__(self, logs: Path | None = None, *, grace_s: float = GRACE_S) -> None:
+        """``grace_s``: what a child has to stop by itself before it is killed."""
+        self._logs, self._grace_s = logs, grace_s
         self._children: dict[str, Child] = {}
         self._watchers: list[asyncio.Task[None]] = []
         if logs:
@@ -98,7 +99,8 @@ class Fleet:
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
-        await asyncio.gather(*(_end(child) for child in reversed(self._children.values())))
+        children = reversed(self._children.values())
+        await asyncio.gather(*(_end(child, self._grace_s) for child in children))
 
 
 async def _spawn(child: Child, *, fresh: bool) -> None:
@@ -115,7 +117,7 @@ async def _spawn(child: Child, *, fresh: bool) -> None:
     child.started = time.monotonic()
 
 
-async def _end(child: Child) -> None:
+async def _end(child: Child, grace_s: float) -> None:
     """Its whole group: a runner's flow processes go with it."""
     process = child.process
     if process is None:
@@ -123,7 +125,7 @@ async def _end(child: Child) -> None:
     if process.returncode is None:
         _signal(process.pid, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_S):
+            async with asyncio.timeout(grace_s):
                 await process.wait()
     _signal(process.pid, signal.SIGKILL)
     await process.wait()

@@ -17,8 +17,7 @@ from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
 from core.store.embedded import embedded_url, postmaster_pid, stop_embedded
-from dashboards import export
-from launch.fleet import CannotStart, Fleet
+from launch.fleet import GRACE_S, CannotStart, Fleet
 from launch.up import database
 
 logger = logging.getLogger(__name__)
@@ -32,6 +31,7 @@ def serve_web(
 ) -> None:
     """The web service in this process, on a socket of its own or a given one; until a signal."""
     from serve.app import create_app
+    from serve.drain import drain_on_signals
 
     _log()
     ours = not settings.database_url and postmaster_pid(settings.home) is None
@@ -41,6 +41,7 @@ def serve_web(
     try:
         url = settings.database_url or embedded_url(settings.home)
         app = create_app(settings, asyncio.run(_providers(settings)), url, shared=shared)
+        drain_on_signals(app)
         # modules stay: the collector need not look at them again, nor at every third request
         gc.collect()
         gc.freeze()
@@ -72,7 +73,7 @@ async def _run_workers(
     settings: Settings, environment: Mapping[str, str], listening: socket.socket, shared: str
 ) -> None:
     async with database(settings) as url:
-        fleet = Fleet()
+        fleet = Fleet(grace_s=settings.drain_timeout + GRACE_S / 2)
         env = {
             **environment,
             "DATABASE_URL": url,
@@ -110,6 +111,8 @@ async def migrate_database(settings: Settings) -> None:
 
 async def export_scores(settings: Settings, output: str) -> None:
     """To a file by its ending; ``-`` prints CSV."""
+    from dashboards import export  # pandas is heavy, and no other part needs it
+
     async with database(settings) as url:
         count = await export.scores(url, None if output == "-" else Path(output))
     Console(stderr=True).print(f"{count} rows")

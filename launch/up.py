@@ -21,7 +21,7 @@ from core.store.embedded import embedded_url, postmaster_pid, stop_embedded
 from core.store.pool import migrate, open_pool
 from core.store.tasks import seed_tasks
 from core.suite import builtin_tasks
-from launch.fleet import CannotStart, Fleet
+from launch.fleet import GRACE_S, CannotStart, Fleet
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,9 @@ async def stack(settings: Settings, environment: Mapping[str, str]) -> AsyncIter
     """Everything up and answering; all of it stopped at the end, whatever happens."""
     _must_be_free(settings.host, settings.port)
     async with _alone(settings.home), database(settings) as database_url:
-        fleet = Fleet(settings.home / "logs")
+        # the service may itself be a fleet of workers, each with its drain
+        grace_s = settings.drain_timeout + GRACE_S
+        fleet = Fleet(settings.home / "logs", grace_s=grace_s)
         keeping = None
         try:
             api = settings.prefect_api_url or await _prefect(fleet, settings, environment)

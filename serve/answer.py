@@ -4,154 +4,90 @@ The dialects parse into `ChatCall` and frame what comes back; neither they nor t
 each other's wire formats.
 """
 
+import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import orjson
 
 from core import providers
 from core.decision import Decision, JournalEntry
-from core.errors import ModelNotFound, TouchstoneError, UpstreamError
-from core.ids import new_id
-from core.providers.http import lenient
-from core.records import Provider
-from core.routing import RouteRequest, decide
-from serve.service import Service, routing_orders
+from core.errors import TouchstoneError, UpstreamError, UpstreamRejected
+from core.providers import Answer, Asked, Streaming
+from core.routing import RouteRequest
+from serve.calls import Answered, ChatCall, Streamed
+from serve.choice import choose, endpoint, targets
+from serve.service import Service
 
 logger = logging.getLogger(__name__)
 
-#: what clients write to have the service choose
-ROUTED_NAMES = frozenset({"", "touchstone", "auto"})
 #: upstream answers that another model would give as well
 _CLIENTS_FAULT = frozenset({400, 413, 422})
 #: written down for a client that left before the end
 _LEFT = 499
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatCall:
-    """One chat request, whatever dialect it came in."""
-
-    #: an OpenAI chat body; all but ``model`` goes through untouched
-    body: dict[str, Any]
-    route: RouteRequest
-    #: as the client wrote it
-    model: str = ""
-    request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """A whole answer: the decision, who answered in the end, and an OpenAI chat completion."""
-
-    decision: Decision
-    answered_by: str
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """What the model said, without the completion around it."""
-        return lenient(self.body)["choices"][0]["message"].get("content") or ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Streamed:
-    """An answer on its way: the decision, who answers, and an OpenAI event stream."""
-
-    decision: Decision
-    answered_by: str
-    frames: AsyncIterator[bytes]
-
-
-async def choose(service: Service, call: ChatCall) -> Decision:
-    """The named model without a decision, or a decision."""
-    if call.model not in ROUTED_NAMES:
-        named = service.registry.named(call.model)
-        if named is not None:
-            return Decision(
-                id=new_id(),
-                provider=named.provider,
-                model=named.name,
-                outcome="named",
-                reason="the request names it",
-                snapshot_id=service.registry.snapshot.id,
-            )
-        if service.settings.unknown_model == "reject":
-            raise ModelNotFound(call.model)
-    decision = await decide(
-        call.route, service.registry.snapshot, routing_orders(service), service.cache
-    )
-    service.metrics.decided(decision)
-    return decision
-
-
-def _targets(service: Service, decision: Decision) -> Sequence[str]:
-    """Whom to ask in turn: a routed request goes on to the runners-up, a named one stays."""
-    if decision.outcome == "named":
-        return [decision.target] * 2
-    return [decision.target, *decision.runners_up[: service.settings.fallback_attempts]]
-
-
-def _endpoint(service: Service, target: str) -> tuple[Provider, str]:
-    provider, _, model = target.partition("/")
-    try:
-        return service.providers.for_model(provider, model), model
-    except KeyError as exc:
-        raise UpstreamError(
-            f"the provider {provider!r} of model {model!r} is not in the configuration"
-        ) from exc
-
-
 async def complete(service: Service, call: ChatCall) -> Answered:
     """The whole answer; the next model is asked when one fails in passing."""
     started = time.perf_counter()
     decision = await choose(service, call)
-    targets = _targets(service, decision)
-    for turn, target in enumerate(targets, 1):
+    candidates = targets(service, decision)
+    service.metrics.overhead.observe(time.perf_counter() - started)
+    for turn, target in enumerate(candidates, 1):
         try:
-            body = await _ask(service, call, target)
+            answer = await _ask(service, call, target)
         except UpstreamError as exc:
-            if turn == len(targets) or not _goes_on(decision, exc):
+            if not _goes_on(candidates[turn - 1 :], exc):
                 _record(service, call, decision, target, started, exc)
                 raise
             service.metrics.retries.labels(target.partition("/")[0]).inc()
+        except TouchstoneError as exc:
+            _record(service, call, decision, target, started, exc)
+            raise
+        except asyncio.CancelledError:
+            _record(service, call, decision, target, started, status=_LEFT)
+            raise
         else:
             _record(service, call, decision, target, started)
-            return Answered(decision=decision, answered_by=target, body=body)
+            return Answered(decision=decision, answered_by=target, answer=answer)
     raise AssertionError("there is always at least one target")
 
 
-async def _ask(service: Service, call: ChatCall, target: str) -> bytes:
+async def _ask(service: Service, call: ChatCall, target: str) -> Answer:
     """One call to one model, counted in its health and in the metrics."""
     started = time.perf_counter()
     try:
-        provider, model = _endpoint(service, target)
-        payload = orjson.dumps({**call.body, "model": model})
+        provider, model = endpoint(service, target)
         service.health.trying(target)
-        body = await providers.forward(
-            service.client,
-            provider,
-            model,
-            payload,
-            default_max_tokens=service.settings.anthropic_max_tokens,
-        )
+        answer = await providers.forward(service.client, provider, model, _asked(service, call))
     except UpstreamError as exc:
         _failed(service, target, started, exc)
         raise
     _succeeded(service, target, started)
-    return body
+    service.metrics.spent(target, answer.usage)
+    return answer
 
 
-def _goes_on(decision: Decision, exc: UpstreamError) -> bool:
-    """Whether another try may help: not when the request itself is what the provider refuses."""
-    if decision.outcome == "named":
-        return exc.transient
+def _asked(service: Service, call: ChatCall) -> Asked:
+    return Asked(
+        body=call.body,
+        spoken=call.spoken,
+        headers=call.headers,
+        heard=call.heard,
+        max_tokens=service.settings.anthropic_max_tokens,
+    )
+
+
+def _goes_on(left: Sequence[str], exc: UpstreamError) -> bool:
+    """Whether the next in line is asked: another model unless the request itself is at fault, the
+    same one only when its failure may pass by itself."""
+    if len(left) < 2:
+        return False
+    if left[0] == left[1]:
+        return exc.transient and not exc.exhausted
     return exc.transient or exc.status not in _CLIENTS_FAULT
 
 
@@ -160,74 +96,83 @@ async def stream(service: Service, call: ChatCall) -> AsyncIterator[Streamed]:
     """An answer whose frames flow; the next model is asked only before the first byte."""
     started = time.perf_counter()
     decision = await choose(service, call)
-    targets = _targets(service, decision)
-    for turn, target in enumerate(targets, 1):
+    candidates = targets(service, decision)
+    service.metrics.overhead.observe(time.perf_counter() - started)
+    for turn, target in enumerate(candidates, 1):
         called = time.perf_counter()
         try:
-            first, frames, close = await _open(service, call, target)
+            first, source, close = await _open(service, call, target)
         except UpstreamError as exc:
             _failed(service, target, called, exc)
-            if turn == len(targets) or not _goes_on(decision, exc):
+            if not _goes_on(candidates[turn - 1 :], exc):
                 _record(service, call, decision, target, started, exc)
                 raise
             service.metrics.retries.labels(target.partition("/")[0]).inc()
             continue
-        async with close:
-            whole = _watched(service, call, decision, target, started, first, frames)
-            yield Streamed(decision=decision, answered_by=target, frames=whole)
+        except TouchstoneError as exc:
+            _record(service, call, decision, target, started, exc)
+            raise
+        except asyncio.CancelledError:
+            _record(service, call, decision, target, started, status=_LEFT)
+            raise
+        service.metrics.began(target, time.perf_counter() - called)
+        ending = _Ending()
+        async with close, aclosing(_watched(ending, first, source)) as frames:
+            try:
+                yield Streamed(decision=decision, answered_by=target, source=source, frames=frames)
+            finally:
+                _ended(service, target, called, ending, source)
+                _record(service, call, decision, target, started, ending.failure, ending.status)
         return
 
 
 async def _open(
     service: Service, call: ChatCall, target: str
-) -> tuple[bytes, AsyncIterator[bytes], AsyncExitStack]:
+) -> tuple[bytes, Streaming, AsyncExitStack]:
     """A stream that has given its first bytes, with what closes it."""
-    provider, model = _endpoint(service, target)
-    payload = orjson.dumps({**call.body, "model": model})
+    provider, model = endpoint(service, target)
     service.health.trying(target)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(
-            providers.stream(
-                service.client,
-                provider,
-                model,
-                payload,
-                default_max_tokens=service.settings.anthropic_max_tokens,
-            )
+            providers.stream(service.client, provider, model, _asked(service, call))
         )
-        frames = aiter(source)
+        source.frames = aiter(source.frames)
         try:
-            first = await anext(frames)
+            first = await anext(source.frames)
         except StopAsyncIteration as exc:
             raise UpstreamError(f"{target} ended its stream before the first byte") from exc
-        return first, frames, stack.pop_all()
+        return first, source, stack.pop_all()
     raise AssertionError("the stack lets every error through")
 
 
-async def _watched(
-    service: Service,
-    call: ChatCall,
-    decision: Decision,
-    target: str,
-    started: float,
-    first: bytes,
-    frames: AsyncIterator[bytes],
-) -> AsyncIterator[bytes]:
-    """The frames as they come; how the stream ended is written down."""
-    failure: TouchstoneError | None = None
-    status = _LEFT
+@dataclass(slots=True)
+class _Ending:
+    """How a stream ended: by the client's leaving, unless it is seen to end otherwise."""
+
+    status: int = _LEFT
+    failure: UpstreamError | None = None
+
+
+async def _watched(ending: _Ending, first: bytes, source: Streaming) -> AsyncGenerator[bytes, None]:
+    """The frames as they come."""
     try:
         yield first
-        async for frame in frames:
+        async for frame in source.frames:
             yield frame
-        status = 200
-        _succeeded(service, target, started)
+        ending.status = 200
     except UpstreamError as exc:
-        failure = exc
-        _failed(service, target, started, exc)
+        ending.failure = exc
         raise
-    finally:
-        _record(service, call, decision, target, started, failure, status)
+
+
+def _ended(
+    service: Service, target: str, called: float, ending: _Ending, source: Streaming
+) -> None:
+    if ending.failure is not None:
+        _failed(service, target, called, ending.failure)
+    elif ending.status == 200:
+        _succeeded(service, target, called)
+    service.metrics.spent(target, source.watch.usage)
 
 
 def _succeeded(service: Service, target: str, started: float) -> None:
@@ -238,7 +183,9 @@ def _succeeded(service: Service, target: str, started: float) -> None:
 def _failed(service: Service, target: str, started: float, exc: UpstreamError) -> None:
     logger.warning("%s failed: %s", target, exc.message)
     service.metrics.called(target, time.perf_counter() - started, exc.code or "")
-    if exc.transient or exc.code == "provider_auth":
+    if exc.exhausted or (isinstance(exc, UpstreamRejected) and exc.retry_after_s):
+        service.health.rest(target, exc.retry_after_s)
+    elif exc.transient or exc.code == "provider_auth":
         service.health.failed(target)
 
 
@@ -267,18 +214,8 @@ def _record(
             error=failure.message if failure else None,
         )
     )
-
-
-def headers(answered: Answered | Streamed, request_id: str) -> dict[str, str]:
-    """What every reply carries."""
-    decision = answered.decision
-    return {
-        "x-touchstone-model": answered.answered_by,
-        "x-touchstone-outcome": decision.outcome,
-        "x-touchstone-cache": "hit" if decision.cached else "miss",
-        "x-touchstone-decision-id": decision.id,
-        "x-request-id": request_id,
-    }
+    if call.turn and target and status == 200 and not failure and decision.outcome != "named":
+        service.conversations.answered(call.turn, target, decision.category)
 
 
 async def preview(service: Service, route: RouteRequest, request_id: str) -> Decision:

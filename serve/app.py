@@ -1,15 +1,15 @@
 """The Sanic application: `create_app` wires everything; routes, errors and lifespan stand here."""
 
 import asyncio
+import functools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import SanicException
-from sanic.response import raw
 
 from core.cache import DecisionCache
 from core.errors import BadRequest, NotFound, StoreUnavailable, TouchstoneError
@@ -18,22 +18,39 @@ from core.providers.http import Client
 from core.providers_file import Providers
 from core.settings import Settings
 from core.store.pool import migrate, open_pool
-from serve import admin, embeddings, native, ollama, ollama_info, openai
+from serve import (
+    admin,
+    embeddings,
+    messages,
+    native,
+    ollama,
+    ollama_info,
+    openai,
+    responses,
+    status,
+)
 from serve.admin.render import html
 from serve.admin.session import guard
 from serve.auth import require_chat
+from serve.conversations import Conversations
+from serve.drain import Drain, Draining
 from serve.health import Health
 from serve.journal import Journal
 from serve.metrics import Metrics
 from serve.registry import Registry
+from serve.remembered import Remembered
 from serve.reply import send_json
 from serve.service import Service
+from serve.status import note
 
 logger = logging.getLogger(__name__)
 
+Handler = Callable[..., Coroutine[Any, Any, Any]]
+
 #: a long generation is healthy; silence is judged where the upstream is
 _RESPONSE_TIMEOUT_S = 24 * 3600
-_GRACE_S = 30.0
+#: after the drain, for connections to close
+_GRACE_S = 2.0
 _OBSERVE_S = 2.0
 _STATIC = Path(__file__).parent / "static"
 
@@ -84,14 +101,15 @@ async def open_service(
         await migrate(database_url)
     except StoreUnavailable as exc:
         logger.warning("the tables could not be checked: %s", exc.message)
-    registry = Registry(pool, database_url)
-    journal = Journal(pool)
+    client = Client(shared=shared)
+    registry = Registry(pool, database_url, client.quirks)
+    journal = Journal(pool, client.quirks)
     await registry.start()
     await journal.start()
     return Service(
         settings=settings,
         providers=providers,
-        client=Client(),
+        client=client,
         pool=pool,
         registry=registry,
         cache=DecisionCache(
@@ -102,6 +120,9 @@ async def open_service(
         journal=journal,
         metrics=Metrics(shared),
         health=Health(settings.cooldown_seconds),
+        conversations=Conversations(),
+        remembered=Remembered(shared),
+        drain=Drain(settings.drain_timeout),
     )
 
 
@@ -109,8 +130,7 @@ async def _observe(app: Sanic) -> None:
     """Note for whichever worker is scraped what this one holds."""
     while True:
         await asyncio.sleep(_OBSERVE_S)
-        service: Service = app.ctx.service
-        service.metrics.observe(service.journal, len(service.cache))
+        note(app.ctx.service)
 
 
 async def close_service(service: Service) -> None:
@@ -123,22 +143,43 @@ async def close_service(service: Service) -> None:
 def _routes(app: Sanic) -> None:
     for methods, path, handler in _ROUTES:
         name = f"{handler.__module__.removeprefix('serve.')}_{handler.__name__}".replace(".", "_")
-        app.add_route(handler, path, methods=methods.split(), name=name)
+        app.add_route(_counted(handler), path, methods=methods.split(), name=name)
     app.static("/static", _STATIC, name="static")
 
 
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
 _CHAT = frozenset(
-    {"v1/chat/completions", "v1/embeddings", "api/chat", "api/generate", "api/embed"}
-    | {"chat", "route"}
+    {"v1/chat/completions", "v1/responses", "v1/messages", "v1/messages/count_tokens"}
+    | {"v1/embeddings", "api/chat", "api/generate", "api/embed", "chat", "route"}
 )
 #: all other methods count as one, for anybody may invent some
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+#: answered to the last, for whoever watches
+_LOOKED_AT = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def _counted(handler: Handler) -> Handler:
+    """The handler, known to be at work while it is; a drain waits for it."""
+
+    @functools.wraps(handler)
+    async def counted(request: Request, *args: Any, **kwargs: Any) -> Any:
+        drain: Drain = request.app.ctx.service.drain
+        drain.begin()
+        try:
+            return await handler(request, *args, **kwargs)
+        finally:
+            drain.end()
+
+    return counted
+
+
 async def _begin(request: Request) -> HTTPResponse | None:
     request.ctx.started = time.perf_counter()
     request.ctx.request_id = request.headers.get("x-request-id") or new_id()
+    if request.app.ctx.service.drain.draining and request.path not in _LOOKED_AT:
+        raise Draining("this service is going down; ask again in a moment")
     # by route, not by address: an address may end in a slash and be the same door
     if request.route and request.route.path.strip("/") in _CHAT:
         require_chat(request, request.app.ctx.service.settings)
@@ -168,10 +209,13 @@ async def _error(request: Request, exc: Exception) -> HTTPResponse:
     if request.path.startswith("/admin"):
         context = {"status": known.status, "message": known.message}
         return html(request, "pages/error.html", context, status=known.status)
-    body = (
-        ollama.error_body(known) if request.path.startswith("/api/") else openai.error_body(known)
-    )
-    return send_json(body, status=known.status, headers=headers)
+    return send_json(_error_body(request.path, known), status=known.status, headers=headers)
+
+
+def _error_body(path: str, exc: TouchstoneError) -> dict[str, Any]:
+    if path.startswith("/api/"):
+        return ollama.error_body(exc)
+    return messages.error_body(exc) if path.startswith("/v1/messages") else openai.error_body(exc)
 
 
 def _known(exc: Exception) -> TouchstoneError:
@@ -185,41 +229,12 @@ def _known(exc: Exception) -> TouchstoneError:
     return TouchstoneError("an unforeseen fault in Touchstone; its log says more")
 
 
-async def _metrics(request: Request) -> HTTPResponse:
-    """GET /metrics"""
-    service: Service = request.app.ctx.service
-    service.metrics.observe(service.journal, len(service.cache))
-    text = service.metrics.exposition(service.registry)
-    return raw(text, content_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-async def _healthz(_request: Request) -> HTTPResponse:
-    """GET /healthz: the process is alive."""
-    return send_json({"status": "ok"})
-
-
-async def _readyz(request: Request) -> HTTPResponse:
-    """GET /readyz: database, snapshot, at least one model."""
-    service: Service = request.app.ctx.service
-    snapshot = service.registry.snapshot
-    checks: Mapping[str, bool] = {
-        "database": service.registry.healthy,
-        "snapshot": service.registry.loaded,
-        "models": bool(snapshot.candidates or snapshot.others),
-    }
-    ready = all(checks.values())
-    state: dict[str, Any] = {"status": "ready" if ready else "degraded", "checks": checks}
-    return send_json(state, status=200 if ready else 503)
-
-
-async def _root(_request: Request) -> HTTPResponse:
-    """HEAD / is how Ollama's clients look whether anybody is there."""
-    return raw(b"Touchstone is running", content_type="text/plain")
-
-
 #: methods, address, handler: every door there is
 _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/v1/chat/completions", openai.chat_completions),
+    ("POST", "/v1/responses", responses.responses),
+    ("POST", "/v1/messages", messages.messages),
+    ("POST", "/v1/messages/count_tokens", messages.count_tokens),
     ("POST", "/v1/embeddings", embeddings.embeddings),
     ("GET", "/v1/models", openai.list_models),
     ("GET", "/v1/models/<name:path>", openai.get_model),
@@ -242,9 +257,9 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/runs", native.list_runs),
     ("GET", "/runs/<run_id:str>", native.get_run),
     ("POST", "/runs/<run_id:str>/cancel", native.cancel_run),
-    ("GET", "/metrics", _metrics),
-    ("GET", "/healthz", _healthz),
-    ("GET", "/readyz", _readyz),
-    ("GET HEAD", "/", _root),
+    ("GET", "/metrics", status.metrics),
+    ("GET", "/healthz", status.healthz),
+    ("GET", "/readyz", status.readyz),
+    ("GET HEAD", "/", status.root),
     *admin.ROUTES,
 )

@@ -12,7 +12,7 @@ from core import providers
 from core.errors import BadRequest, ModelNotFound, UpstreamError
 from core.providers.http import lenient
 from core.records import Provider
-from serve.answer import ROUTED_NAMES
+from serve.calls import ROUTED_NAMES
 from serve.ollama_info import bare
 from serve.parse import json_body, model_of
 from serve.reply import JSON, send_json

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 #: failures in a row that send a model to rest
 TOLERATED = 3
+#: seconds that a provider may send one of its models to rest
+_LONGEST_REST_S = 3600.0
 
 
 class Health:
@@ -30,6 +32,12 @@ class Health:
         count = self._failures[model_id] = self._failures.get(model_id, 0) + 1
         if count >= TOLERATED:
             self._until[model_id] = self._clock() + self._cooldown_s
+
+    def rest(self, model_id: str, seconds: float | None = None) -> None:
+        """It said by itself that asking again is of no use, perhaps for how many seconds."""
+        self._failures[model_id] = max(TOLERATED, self._failures.get(model_id, 0) + 1)
+        wait = self._cooldown_s if seconds is None else min(seconds, _LONGEST_REST_S)
+        self._until[model_id] = self._clock() + wait
 
     def cooling(self) -> frozenset[str]:
         """The ids now at rest."""

@@ -10,7 +10,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from core.decision import JournalEntry
 from core.errors import BadRequest, StoreUnavailable
-from core.store import decisions
+from core.providers.quirks import Quirks
+from core.store import decisions, quirks
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,13 @@ FLUSH_S = 0.5
 
 
 class Journal:
-    """A bounded queue with one writer."""
+    """A bounded queue with one writer, who also stores what was learnt of models' quirks."""
 
-    def __init__(self, pool: AsyncConnectionPool, *, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool, learnt: Quirks | None = None, *, capacity: int = CAPACITY
+    ) -> None:
         self._pool = pool
+        self._learnt = learnt or Quirks()
         self._queue: deque[JournalEntry] = deque()
         self._capacity = capacity
         self.dropped = 0
@@ -55,6 +59,7 @@ class Journal:
 
     async def flush(self) -> None:
         """Write all there is; what could not be written stays queued."""
+        await quirks.save_learnt(self._pool, self._learnt)
         while self._queue:
             batch = [self._queue[i] for i in range(min(BATCH, len(self._queue)))]
             await self._insert(batch)

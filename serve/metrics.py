@@ -1,5 +1,6 @@
 """The numbers an operator scrapes: seconds, bytes, `_total`; never a prompt or a user."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -11,11 +12,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from core.decision import Decision, Snapshot
+from core.records import Usage
 from serve.journal import Journal
 from serve.registry import Registry
 
 #: .01 … 81.92 seconds, doubling
 BUCKETS = tuple(0.01 * 2**power for power in range(14))
+#: tokens, 1 … 4 194 304, times four
+TOKEN_BUCKETS = tuple(float(4**power) for power in range(12))
 
 
 class Models(Collector):
@@ -50,6 +54,12 @@ class Metrics:
     def __init__(self, shared: Path | None = None) -> None:
         self._shared = shared
         self.registry = CollectorRegistry()
+        self._of_requests()
+        self._of_calls()
+        self._of_decisions()
+        self._of_what_is_held()
+
+    def _of_requests(self) -> None:
         self.requests = self._counter(
             "touchstone_http_requests", "Requests answered", "method", "route", "status"
         )
@@ -58,11 +68,36 @@ class Metrics:
             "From the request's arrival to its answer, or to a stream's first byte",
             "route",
         )
+        self._in_flight = self._gauge(
+            "touchstone_http_requests_in_flight", "Requests being answered"
+        )
+
+    def _of_calls(self) -> None:
+        called = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
         self.calls = self._histogram(
             "gen_ai_client_operation_duration_seconds",
             "One call to a model, to its last byte",
-            *("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"),
-            "error_type",
+            *(*called, "error_type"),
+        )
+        self.first_chunk = self._histogram(
+            "gen_ai_client_operation_time_to_first_chunk_seconds",
+            "From a call to a model to the first bytes of its stream",
+            *called,
+        )
+        self.tokens = self._histogram(
+            "gen_ai_client_token_usage",
+            "Tokens of one call",
+            *(*called, "gen_ai_token_type"),
+            buckets=TOKEN_BUCKETS,
+        )
+        self.retries = self._counter(
+            "touchstone_upstream_retries", "Failed calls that another one followed", "provider"
+        )
+
+    def _of_decisions(self) -> None:
+        self.overhead = self._histogram(
+            "touchstone_routing_overhead_seconds",
+            "From a chat request, read, to the first call to a model",
         )
         self.decisions = self._counter(
             "touchstone_routing_decisions", "Decisions made", "model", "outcome"
@@ -73,13 +108,16 @@ class Metrics:
         self.failures = self._counter(
             "touchstone_routing_failures", "Decisions that fell back", "reason"
         )
-        self.retries = self._counter(
-            "touchstone_upstream_retries", "Failed calls that another one followed", "provider"
-        )
         self.cache = self._counter(
             "touchstone_decision_cache_requests", "Decisions by cache", "result"
         )
+
+    def _of_what_is_held(self) -> None:
         self._entries = self._gauge("touchstone_decision_cache_entries", "Decisions held")
+        self._conversations = self._gauge(
+            "touchstone_conversations", "Conversations whose model is remembered"
+        )
+        self._tasks = self._gauge("touchstone_tasks", "Tasks on the workers' event loops")
         self._queued = self._gauge("touchstone_journal_queued", "Decisions waiting to be written")
         self._dropped = self._counter("touchstone_journal_dropped", "Decisions lost")
         self._counted = 0
@@ -87,8 +125,10 @@ class Metrics:
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(name, help_text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, help_text: str, *labels: str) -> Histogram:
-        return Histogram(name, help_text, labels, registry=self.registry, buckets=BUCKETS)
+    def _histogram(
+        self, name: str, help_text: str, *labels: str, buckets: tuple[float, ...] = BUCKETS
+    ) -> Histogram:
+        return Histogram(name, help_text, labels, registry=self.registry, buckets=buckets)
 
     def _gauge(self, name: str, help_text: str) -> Gauge:
         return Gauge(name, help_text, registry=self.registry, multiprocess_mode="livesum")
@@ -108,9 +148,26 @@ class Metrics:
         provider, _, model = target.partition("/")
         self.calls.labels(operation, provider, model, error).observe(seconds)
 
-    def observe(self, journal: Journal, entries: int) -> None:
+    def began(self, target: str, seconds: float) -> None:
+        """The first bytes of a stream came after so long."""
+        provider, _, model = target.partition("/")
+        self.first_chunk.labels("chat", provider, model).observe(seconds)
+
+    def spent(self, target: str, usage: Usage) -> None:
+        """The tokens of one call, as far as its provider tells."""
+        provider, _, model = target.partition("/")
+        for kind, count in (("input", usage.tokens_in), ("output", usage.tokens_out)):
+            if count is not None:
+                self.tokens.labels("chat", provider, model, kind).observe(count)
+
+    def observe(
+        self, journal: Journal, *, entries: int, conversations: int, in_flight: int
+    ) -> None:
         """Note what this worker holds; each does it every few moments, and when it is scraped."""
         self._entries.set(entries)
+        self._conversations.set(conversations)
+        self._in_flight.set(in_flight)
+        self._tasks.set(len(asyncio.all_tasks()))
         self._queued.set(len(journal))
         self._dropped.inc(journal.dropped - self._counted)
         self._counted = journal.dropped

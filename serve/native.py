@@ -14,8 +14,9 @@ from core.records import Message, Model, Run
 from core.routing import RouteRequest, eligible
 from core.store import models, results, runs
 from serve import deployments
-from serve.answer import ChatCall, complete, headers, preview
+from serve.answer import complete, preview
 from serve.auth import require_admin
+from serve.calls import ChatCall, headers, message_text
 from serve.parse import json_body, messages_of, route_of
 from serve.reply import send_json
 from serve.service import Service
@@ -71,7 +72,7 @@ async def chat(request: Request) -> HTTPResponse:
     )
     answered = await complete(service, call)
     found = {
-        "response": answered.text,
+        "response": message_text(answered.answer.found),
         "model": answered.answered_by,
         "decision": decision_view(answered.decision),
     }

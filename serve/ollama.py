@@ -9,30 +9,22 @@ import orjson
 from sanic import HTTPResponse, Request
 
 from core.errors import BadRequest, TouchstoneError, UpstreamError
-from core.providers.http import lenient
-from serve.answer import Answered, ChatCall, Streamed, complete, headers, stream
+from core.providers import sse
+from serve.answer import complete, stream
+from serve.calls import Answered, Streamed, call_of, headers
 from serve.ollama_info import bare
-from serve.parse import json_body, messages_of, model_of, route_of
+from serve.ollama_request import to_openai
+from serve.parse import json_body, messages_of, model_of
 from serve.reply import open_stream, send_json
 from serve.service import Service
 
 _NDJSON = "application/x-ndjson"
 #: a message of Ollama's (role, content, thinking, tool_calls) → the fields that carry it
 Shape = Callable[[Mapping[str, Any]], dict[str, Any]]
-#: Ollama's options and the sampling fields they stand for
-_OPTIONS = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "seed": "seed",
-    "stop": "stop",
-    "num_predict": "max_tokens",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-}
 
 
 def error_body(exc: TouchstoneError) -> dict[str, Any]:
-    return {"error": exc.message}
+    return {"error": exc.told}
 
 
 async def chat(request: Request) -> HTTPResponse | None:
@@ -57,6 +49,10 @@ async def generate(request: Request) -> HTTPResponse | None:
     return await _answer(request, {**body, "messages": messages}, _generated)
 
 
+def _thoughtless(shape: Shape) -> Shape:
+    return lambda message: shape({k: v for k, v in message.items() if k != "thinking"})
+
+
 def _generated(message: Mapping[str, Any]) -> dict[str, Any]:
     thinking = {"thinking": message["thinking"]} if message.get("thinking") else {}
     return {"response": message["content"], **thinking}
@@ -72,88 +68,17 @@ def _loaded(body: Mapping[str, Any], empty: Mapping[str, Any]) -> HTTPResponse:
 async def _answer(request: Request, body: Mapping[str, Any], shape: Shape) -> HTTPResponse | None:
     service: Service = request.app.ctx.service
     openai_body = to_openai(body)
-    call = ChatCall(
-        body=openai_body,
-        model=bare(model_of(body)),
-        route=route_of(openai_body["messages"], service.settings.routing_text_max, openai_body),
-        request_id=request.ctx.request_id,
-    )
+    if body.get("stream") is not False:
+        openai_body |= {"stream": True, "stream_options": {"include_usage": True}}
+    call = call_of(request, openai_body, openai_body["messages"], model=bare(model_of(body)))
     started = time.perf_counter_ns()
+    shape = shape if body.get("think") is not False else _thoughtless(shape)
     if body.get("stream") is False:
         answered = await complete(service, call)
         record = _whole(answered, started, shape)
         return send_json(record, headers=headers(answered, call.request_id))
-    openai_body["stream"] = True
-    openai_body["stream_options"] = {"include_usage": True}
     async with stream(service, call) as answered:
         return await _send_records(request, answered, started, shape)
-
-
-def to_openai(body: Mapping[str, Any]) -> dict[str, Any]:
-    """An OpenAI chat body from Ollama's."""
-    options = body.get("options") or {}
-    if not isinstance(options, dict):
-        raise BadRequest("options must be an object", param="options")
-    found: dict[str, Any] = {"messages": [_message(m) for m in body["messages"]]}
-    found |= {
-        ours: options[theirs]
-        for theirs, ours in _OPTIONS.items()
-        if options.get(theirs) is not None
-    }
-    limit = found.get("max_tokens", 0)
-    if not isinstance(limit, int):
-        raise BadRequest("options.num_predict must be a whole number", param="options")
-    if limit < 0:
-        del found["max_tokens"]
-    if body.get("tools"):
-        found["tools"] = body["tools"]
-    if isinstance(body.get("think"), str):
-        found["reasoning_effort"] = body["think"]
-    match body.get("format"):
-        case "json":
-            found["response_format"] = {"type": "json_object"}
-        case {} as schema if schema:
-            found["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "answer", "schema": schema},
-            }
-    return found
-
-
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"role": message["role"], "content": message.get("content") or ""}
-    if images := _list_of(str, message, "images"):
-        parts = [
-            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
-            for image in images
-        ]
-        found["content"] = [{"type": "text", "text": found["content"]}, *parts]
-    if calls := _list_of(dict, message, "tool_calls"):
-        found["tool_calls"] = [_call_out(number, call) for number, call in enumerate(calls)]
-    if message["role"] == "tool":
-        found["tool_call_id"] = message.get("tool_call_id") or "call_0"
-    return found
-
-
-def _list_of(kind: type, message: Mapping[str, Any], name: str) -> list[Any]:
-    found = message.get(name) or []
-    if not isinstance(found, list) or not all(isinstance(entry, kind) for entry in found):
-        raise BadRequest(f"{name} of a message must be a list of {kind.__name__}", param="messages")
-    return found
-
-
-def _call_out(number: int, call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call.get("function")
-    if not isinstance(function, dict):
-        raise BadRequest("a tool call must have a function, an object", param="messages")
-    return {
-        "id": call.get("id") or f"call_{number}",
-        "type": "function",
-        "function": {
-            "name": function.get("name", ""),
-            "arguments": orjson.dumps(function.get("arguments") or {}).decode(),
-        },
-    }
 
 
 def _now() -> str:
@@ -180,7 +105,7 @@ def _final(started: int, reason: str, usage: Any) -> dict[str, Any]:
 
 
 def _whole(answered: Answered, started: int, shape: Shape) -> dict[str, Any]:
-    found = lenient(answered.body)
+    found = answered.answer.found
     choice = found["choices"][0]
     final = _final(started, choice.get("finish_reason", "stop"), found.get("usage"))
     return _record(answered, **shape(_message_in(choice["message"])), **final)
@@ -201,7 +126,8 @@ def _call_in(call: Mapping[str, Any]) -> dict[str, Any]:
         arguments = orjson.loads(function.get("arguments") or "{}")
     except orjson.JSONDecodeError:
         arguments = {}
-    return {"function": {"name": function.get("name", ""), "arguments": arguments}}
+    told = {"id": call["id"]} if call.get("id") else {}
+    return {**told, "function": {"name": function.get("name", ""), "arguments": arguments}}
 
 
 async def _send_records(request: Request, answered: Streamed, started: int, shape: Shape) -> None:
@@ -217,7 +143,7 @@ async def _send_records(request: Request, answered: Streamed, started: int, shap
 async def _records(answered: Streamed, started: int, shape: Shape) -> AsyncIterator[dict[str, Any]]:
     """Ollama's records from an OpenAI event stream; tool calls come whole, with the end."""
     reason, usage, calls = "stop", None, {}
-    async for chunk in events(answered.frames):
+    async for chunk in _chunks(answered.frames):
         usage = chunk.get("usage") or usage
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
@@ -233,30 +159,14 @@ async def _records(answered: Streamed, started: int, shape: Shape) -> AsyncItera
 def _gather(calls: dict[int, dict[str, Any]], deltas: Any) -> None:
     for delta in deltas:
         call = calls.setdefault(delta.get("index", 0), {"function": {"name": "", "arguments": ""}})
+        call["id"] = call.get("id") or delta.get("id")
         function = delta.get("function") or {}
         call["function"]["name"] += function.get("name") or ""
         call["function"]["arguments"] += function.get("arguments") or ""
 
 
-async def events(frames: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each ``data:`` line of an event stream, whatever pieces it comes in."""
-    rest = b""
-    async for frame in frames:
-        *lines, rest = (rest + frame).split(b"\n")
-        for line in lines:
-            data = line.removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
-            if data and data != b"[DONE]":
-                chunk = _chunk(data)
-                if "error" in chunk:
-                    raise UpstreamError(str(chunk["error"]))
-                yield chunk
-
-
-def _chunk(data: bytes) -> dict[str, Any]:
-    try:
-        found = lenient(data)
-    except ValueError as exc:
-        raise UpstreamError("the provider sent a piece of its answer that is not JSON") from exc
-    if not isinstance(found, dict):
-        raise UpstreamError("the provider sent a piece of its answer that is no object")
-    return found
+async def _chunks(frames: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+    async for chunk in sse.objects(frames):
+        if "error" in chunk:
+            raise UpstreamError(str(chunk["error"]))
+        yield chunk

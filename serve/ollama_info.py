@@ -9,7 +9,7 @@ from sanic import HTTPResponse, Request
 from core.decision import Candidate
 from core.errors import ModelNotFound, TouchstoneError
 from core.records import Model
-from serve.answer import ROUTED_NAMES
+from serve.calls import ROUTED_NAMES
 from serve.parse import json_body
 from serve.reply import send_json
 from serve.service import Service

@@ -1,60 +1,41 @@
-"""OpenAI's dialect: the wire to `ChatCall` and back; nothing else."""
+"""OpenAI's dialect: chat completions in and out of `ChatCall`; nothing else."""
 
 from typing import Any
+from urllib.parse import unquote
 
-import orjson
 from sanic import HTTPResponse, Request
 from sanic.response import raw
 
-from core.errors import ModelNotFound, TouchstoneError
+from core.errors import ModelNotFound, TouchstoneError, UpstreamRejected
+from core.providers import sse
 from core.records import Model
-from serve.answer import ChatCall, Streamed, complete, headers, stream
-from serve.parse import json_body, messages_of, model_of, route_of
-from serve.reply import JSON, open_stream, send_json
+from serve.answer import complete, stream
+from serve.calls import call_of, headers
+from serve.events import send_events
+from serve.parse import json_body, messages_of
+from serve.reply import JSON, send_json
 from serve.service import Service
-
-_EVENTS = "text/event-stream; charset=utf-8"
 
 
 def error_body(exc: TouchstoneError) -> dict[str, Any]:
-    """OpenAI's error object."""
-    return {
-        "error": {
-            "message": exc.message,
-            "type": exc.type,
-            "param": exc.param,
-            "code": exc.code,
-        }
-    }
+    """OpenAI's error object; a provider's own words and codes are kept."""
+    error = {"message": exc.told, "type": exc.type, "param": exc.param, "code": exc.code}
+    if isinstance(exc, UpstreamRejected):
+        theirs = {name: exc.error.get(name) for name in ("type", "param", "code")}
+        error |= {name: value for name, value in theirs.items() if value is not None}
+    return {"error": error}
 
 
 async def chat_completions(request: Request) -> HTTPResponse | None:
     """POST /v1/chat/completions: all fields but ``model`` go through untouched."""
     service: Service = request.app.ctx.service
     body = json_body(request)
-    messages = messages_of(body)
-    call = ChatCall(
-        body=body,
-        model=model_of(body),
-        route=route_of(messages, service.settings.routing_text_max, body),
-        request_id=request.ctx.request_id,
-    )
+    call = call_of(request, body, messages_of(body))
     if body.get("stream"):
         async with stream(service, call) as answered:
-            return await _forward_stream(request, answered)
+            return await send_events(request, answered, lambda e: sse.event(error_body(e)))
     answered = await complete(service, call)
-    return raw(answered.body, content_type=JSON, headers=headers(answered, call.request_id))
-
-
-async def _forward_stream(request: Request, answered: Streamed) -> None:
-    more = {"cache-control": "no-cache", **headers(answered, request.ctx.request_id)}
-    response = await open_stream(request, _EVENTS, more)
-    try:
-        async for frame in answered.frames:
-            await response.send(frame)
-    except TouchstoneError as exc:
-        await response.send(b"data: " + orjson.dumps(error_body(exc)) + b"\n\n")
-    await response.eof()
+    return raw(answered.answer.raw, content_type=JSON, headers=headers(answered, call.request_id))
 
 
 async def list_models(request: Request) -> HTTPResponse:
@@ -72,6 +53,7 @@ async def get_model(request: Request, name: str) -> HTTPResponse:
     if name == "touchstone":
         entry = {"id": name, "object": "model", "created": 0, "owned_by": "touchstone"}
         return send_json(entry)
+    name = unquote(name)
     model = service.registry.named(name)
     if model is None:
         raise ModelNotFound(name)

@@ -8,7 +8,12 @@ from sanic import Request
 
 from core.errors import BadRequest
 from core.routing import RouteRequest
-from core.routing_text import routing_text
+from core.routing_text import routing_text, text_of
+
+#: of a token, rather too many than too few
+CHARACTERS_PER_TOKEN = 4
+#: how the three formats call an image
+_IMAGES = ("image_url", "input_image", "image")
 
 
 def json_body(request: Request) -> dict[str, Any]:
@@ -53,11 +58,15 @@ def route_of(
         needs.add("vision")
     if body and body.get("tools"):
         needs.add("tools")
-    return RouteRequest(text=routing_text(messages, limit), needs=frozenset(needs))
+    return RouteRequest(
+        text=routing_text(messages, limit),
+        needs=frozenset(needs),
+        tokens=sum(len(text_of(message)) for message in messages) // CHARACTERS_PER_TOKEN,
+    )
 
 
 def _holds_image(message: Mapping[str, Any]) -> bool:
     content = message.get("content")
     return isinstance(content, list) and any(
-        isinstance(part, dict) and part.get("type") == "image_url" for part in content
+        isinstance(part, dict) and part.get("type") in _IMAGES for part in content
     )

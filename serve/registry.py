@@ -11,8 +11,9 @@ from psycopg_pool import AsyncConnectionPool
 from core import evidence
 from core.decision import Candidate, Score, Snapshot
 from core.errors import AmbiguousModel, StoreUnavailable
+from core.providers.quirks import Quirks
 from core.records import Model
-from core.store import models, notify, prompts, results
+from core.store import models, notify, prompts, quirks, results
 from core.suite import builtin_prompts
 
 logger = logging.getLogger(__name__)
@@ -69,12 +70,14 @@ def _digest(candidates: tuple[Candidate, ...], routing_prompt: str) -> str:
 class Registry:
     """Keeps the last snapshot that could be read; the store may go away and come back."""
 
-    def __init__(self, pool: AsyncConnectionPool, url: str) -> None:
+    def __init__(self, pool: AsyncConnectionPool, url: str, learnt: Quirks | None = None) -> None:
+        """``learnt``: is kept as the store has it too."""
         self.snapshot = Snapshot(id="")
         self.loaded = False
         #: whether the last look at the store succeeded
         self.healthy = False
         self._pool, self._url = pool, url
+        self._learnt = learnt or Quirks()
         self._by_id: Mapping[str, Model] = {}
         self._by_name: Mapping[str, list[Model]] = {}
         self._stale = asyncio.Event()
@@ -97,6 +100,7 @@ class Registry:
         """Read the store once; on failure the last snapshot stays."""
         try:
             snapshot = await load_snapshot(self._pool)
+            self._learnt.loaded(await quirks.list_quirks(self._pool))
         except StoreUnavailable as exc:
             if self.healthy or not self.loaded:
                 logger.warning("the snapshot stays as it is: %s", exc.message)

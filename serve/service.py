@@ -11,10 +11,13 @@ from core.providers_file import Providers
 from core.records import Chat, Question, Reply
 from core.routing import Routing
 from core.settings import Settings
+from serve.conversations import Conversations
+from serve.drain import Drain
 from serve.health import Health
 from serve.journal import Journal
 from serve.metrics import Metrics
 from serve.registry import Registry
+from serve.remembered import Remembered
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +33,9 @@ class Service:
     journal: Journal
     metrics: Metrics
     health: Health
+    conversations: Conversations
+    remembered: Remembered
+    drain: Drain
 
 
 def routing_orders(service: Service) -> Routing:

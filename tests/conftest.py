@@ -8,7 +8,9 @@ import pytest
 from core.store.embedded import embedded_url, stop_embedded
 from core.store.pool import migrate, open_pool
 
-TABLES = "decisions, criteria, results, runs, interviews, task_versions, tasks, models, prompts"
+TABLES = (
+    "decisions, criteria, results, runs, interviews, task_versions, tasks, models, prompts, quirks"
+)
 _OURS = ("TOUCHSTONE_", "PREFECT_", "MODEL_SELECTION_", "BENCHMARK_", "ROUTING_", "SELECTION_")
 
 

@@ -14,6 +14,10 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from tests.upstream_formats import CHAT, MESSAGES
+from tests.upstream_model import Said, clever
+from tests.upstream_responses import RESPONSES
+
 
 class Upstream:
     def __init__(self, models=()):
@@ -83,23 +87,41 @@ class Upstream:
 
     async def chat(self, request):
         body = await self.note(request)
-        model = body.get("model", "")
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
+        return await self.answer(request, body, CHAT)
+
+    async def messages(self, request):
+        return await self.answer(request, await self.note(request), MESSAGES)
+
+    async def responses(self, request):
+        return await self.answer(request, await self.note(request), RESPONSES)
+
+    async def answer(self, request, body, form):
+        model = body.get("model", "")
         if (failed := await self.misbehave(model, body)) is not None:
             return failed
-        text = await self.text(body)
-        if isinstance(text, web.Response):
-            return text
+        try:
+            said = await self.said(model, body, form)
+        except ValueError as exc:
+            return refusal(str(exc))
+        if isinstance(said, web.Response):
+            return said
         if body.get("stream"):
-            return await self.stream(request, body, text)
-        message = {"role": "assistant", "content": text}
+            return await self.stream(request, model, form.frames(model, said, body))
+        return web.json_response(form.whole(model, said, body))
+
+    async def said(self, model, body, form):
+        """What a model answers: by its name, by the script, else an echo."""
+        if model == "clever":
+            return clever(form.read(body))
         if model == "tool-caller" and body.get("tools"):
-            function = {"name": body["tools"][0]["function"]["name"], "arguments": '{"a": 1}'}
-            message = {"role": "assistant", "content": None}
-            message["tool_calls"] = [{"id": "c1", "type": "function", "function": function}]
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return web.json_response({**head(model), "choices": [choice], "usage": usage(text)})
+            return Said(calls=[("c1", body["tools"][0]["function"]["name"], '{"a": 1}')])
+        thinking = "Let me see." if model == "thinker" else ""
+        if "messages" not in body:
+            return Said(text=f"echo of {len(body['input'])} items", thinking=thinking)
+        text = await self.text(body)
+        return text if isinstance(text, web.Response) else Said(text=str(text), thinking=thinking)
 
     async def embeddings(self, request):
         body = await self.note(request)
@@ -111,65 +133,38 @@ class Upstream:
         return web.json_response({"object": "list", "data": data, "model": body["model"],
                                   "usage": {"prompt_tokens": 3, "total_tokens": 3}})  # fmt: skip
 
-    async def stream(self, request, body, text):
+    async def stream(self, request, model, frames):
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        model = body["model"]
-        chunk = {**head(model), "object": "chat.completion.chunk"}
-        pieces = re.findall(r"\S+\s*", text) or [""]
         try:
-            for number, piece in enumerate(pieces):
-                delta = {"role": "assistant", "content": piece}
-                choices = [{"index": 0, "delta": delta, "finish_reason": None}]
-                await send(response, {**chunk, "choices": choices})
+            await response.write(b"".join(frames.before))
+            for number, piece in enumerate(frames.pieces, 1):
+                await response.write(piece)
                 if model == "slow":
                     await asyncio.sleep(0.1)
-                if model == "drop" and number == 1:
-                    request.transport.close()
+                if number == frames.heard and await self.breaks_off(
+                    request, response, model, frames
+                ):
                     return response
         except (ConnectionResetError, asyncio.CancelledError):
             self.cancelled += 1
             raise
-        end = [{"index": 0, "delta": {}, "finish_reason": "stop"}]
-        await send(response, {**chunk, "choices": end})
-        if (body.get("stream_options") or {}).get("include_usage"):
-            await send(response, {**chunk, "choices": [], "usage": usage(text)})
-        if model != "no-done":
-            await response.write(b"data: [DONE]\n\n")
+        for end in frames.after[:-1] if model == "no-done" else frames.after:
+            await response.write(end)
         return response
 
-    async def messages(self, request):
-        body = await self.note(request)
-        if (failed := await self.misbehave(body["model"], body)) is not None:
-            return failed
-        text = await self.text(body)
-        return web.json_response(
-            {
-                "id": "msg_1",
-                "type": "message",
-                "role": "assistant",
-                "model": body["model"],
-                "content": [{"type": "text", "text": text}],
-                "stop_reason": "end_turn",
-                "usage": {"input_tokens": 3, "output_tokens": 5},
-            }
-        )
-
-    async def responses(self, request):
-        body = await self.note(request)
-        if (failed := await self.misbehave(body["model"], body)) is not None:
-            return failed
-        content = [{"type": "output_text", "text": f"echo of {len(body['input'])} items"}]
-        return web.json_response(
-            {
-                "id": "resp_1",
-                "created_at": 1,
-                "model": body["model"],
-                "status": "completed",
-                "output": [{"type": "message", "role": "assistant", "content": content}],
-                "usage": {"input_tokens": 3, "output_tokens": 5, "total_tokens": 8},
-            }
-        )
+    async def breaks_off(self, request, response, model, frames):
+        """Whether the stream of this model ends here, in the middle."""
+        match model:
+            case "drop":
+                request.transport.close()
+            case "error-event":
+                await response.write(frames.failure)
+            case "stall":
+                await asyncio.sleep(600)
+            case _:
+                return False
+        return True
 
 
 def broken(model):
@@ -195,19 +190,6 @@ def refused(model, body):
 
 def refusal(message):
     return web.json_response({"error": {"message": message, "type": "x"}}, status=400)
-
-
-def head(model):
-    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model}
-
-
-def usage(text):
-    count = len(text.split())
-    return {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": 7 + count}
-
-
-async def send(response, chunk):
-    await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
 
 
 @asynccontextmanager

@@ -1,86 +1,162 @@
-"""Speaks to providers: `chat`, `forward`, `stream` and `list_models` pick the wire format."""
+"""Speaks to providers: `forward` and `stream` for clients, `chat` for our own questions."""
 
-import asyncio
-import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import orjson
 
 from core.errors import BadRequest, UpstreamError, UpstreamRejected
-from core.providers import anthropic, openai_chat, openai_responses
-from core.providers.http import Client, message_of, object_of, wire_format
-from core.providers_file import LOOPBACK, Providers, known_providers, load_providers
-from core.records import Provider, Question, Reply, Usage
-from core.settings import Settings, read_environment
+from core.providers import quirks, translate
+from core.providers.addresses import chat_url, embeddings_url, wire_format
+from core.providers.discovery import answering, configured, list_models
+from core.providers.http import Client, message_of, object_of, read_bytes, reading
+from core.providers.watch import Watch, usage_of, without_usage
+from core.records import Provider, ProviderType, Question, Reply, Usage
 
-#: seconds a server on this machine has to answer
-_LOCAL_S = 1.5
+__all__ = [
+    "Answer",
+    "Asked",
+    "Streaming",
+    "answering",
+    "chat",
+    "configured",
+    "embed",
+    "forward",
+    "list_models",
+    "stream",
+]
+
 #: what Anthropic is told where nobody set a limit; see ANTHROPIC_MAX_TOKENS
 DEFAULT_MAX_TOKENS = 12800
+#: where the answer stands in a body of each format
+_ANSWER: Mapping[ProviderType, str] = {"anthropic": "content", "openai-responses": "output"}
 
 
-async def forward(
-    client: Client,
-    provider: Provider,
-    model: str,
-    payload: bytes,
-    *,
-    default_max_tokens: int = DEFAULT_MAX_TOKENS,
-) -> bytes:
-    """An OpenAI chat body (bytes, naming ``model``) to an OpenAI completion (bytes)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of a model, in the format the client speaks."""
+
+    body: Mapping[str, Any]
+    spoken: ProviderType = "openai-compatible"
+    #: sent along where the provider speaks that format too
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Anthropic's limit where the client set none
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    #: told of the final object of a streamed Response, before the client is given it
+    heard: Callable[[dict[str, Any]], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer in the client's format, as bytes and as what they say."""
+
+    raw: bytes
+    found: dict[str, Any]
+    usage: Usage
+    #: milliseconds around the call alone, never with waiting for a rate limit
+    latency_ms: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Streaming:
+    """An answer on its way, as an event stream in the client's format."""
+
+    frames: AsyncIterator[bytes]
+    #: knows the tokens once the frames have passed
+    watch: Watch
+
+
+async def forward(client: Client, provider: Provider, model: str, asked: Asked) -> Answer:
+    """The whole answer of ``model``; where both sides speak alike its bytes are the provider's."""
+    wanted = wire_format(provider)
+    body = translate.request({**asked.body, "model": model}, asked.spoken, wanted, asked.max_tokens)
     async with client.pace(provider).turn():
-        match wire_format(provider):
-            case "openai-compatible":
-                return await openai_chat.forward(client, provider, payload)
-            case "anthropic":
-                body = orjson.loads(payload)
-                found = await anthropic.complete(client, provider, body, default_max_tokens)
-            case "openai-responses":
-                found = await openai_responses.complete(client, provider, orjson.loads(payload))
-    return orjson.dumps(found)
+        started = time.perf_counter()
+        response = await _opened(client, provider, model, body, asked)
+        raw = await read_bytes(provider, response)
+        latency_ms = (time.perf_counter() - started) * 1000
+    found = _checked(provider, wanted, object_of(provider, raw))
+    usage = usage_of(found)
+    if wanted != asked.spoken:
+        with reading(provider):
+            found = translate.reply(found, wanted, asked.spoken, asked.body)
+        raw = orjson.dumps(found)
+    return Answer(raw=raw, found=found, usage=usage, latency_ms=latency_ms)
+
+
+def _checked(provider: Provider, spoken: ProviderType, found: dict[str, Any]) -> dict[str, Any]:
+    """The answer once it is seen to be one."""
+    if spoken == "openai-compatible":
+        message_of(provider, found)
+    elif not isinstance(found.get(_ANSWER[spoken]), list):
+        raise UpstreamError(f"{provider.name} answered without {_ANSWER[spoken]}")
+    return found
 
 
 @asynccontextmanager
 async def stream(
-    client: Client,
+    client: Client, provider: Provider, model: str, asked: Asked
+) -> AsyncIterator[Streaming]:
+    """An answer whose events come as they are made; one that ends without its end is an error."""
+    wanted = wire_format(provider)
+    given = {**asked.body, "model": model}
+    body = translate.request(given, asked.spoken, wanted, asked.max_tokens)
+    async with client.pace(provider).turn():
+        response = await _opened(client, provider, model, body, asked)
+        try:
+            watch = Watch(provider, wanted, asked.heard if wanted == asked.spoken else None)
+            events = watch.events(response)
+            found = Streaming(frames=events, watch=watch)
+            if wanted != asked.spoken:
+                found.frames = _translated(provider, events, asked, given)
+            if asked.spoken == "openai-compatible" and not _wants_usage(asked.body):
+                found.frames = without_usage(found.frames)
+            yield found
+        finally:
+            await response.aclose()
+
+
+async def _translated(
     provider: Provider,
-    model: str,
-    payload: bytes,
-    *,
-    default_max_tokens: int = DEFAULT_MAX_TOKENS,
-) -> AsyncIterator[AsyncIterator[bytes]]:
-    """An OpenAI event stream, forwarded as it comes.
-
-    The other two formats are answered whole and then framed; their streaming follows.
-    """
-    if wire_format(provider) == "openai-compatible":
-        async with (
-            client.pace(provider).turn(),
-            openai_chat.stream(client, provider, payload) as frames,
-        ):
-            yield frames
-        return
-    body = await forward(client, provider, model, payload, default_max_tokens=default_max_tokens)
-    yield _framed(orjson.loads(body))
+    events: AsyncIterator[bytes],
+    asked: Asked,
+    given: Mapping[str, Any],
+) -> AsyncIterator[bytes]:
+    """``events`` of the provider in the client's format; ``given``: the client's body."""
+    with reading(provider):
+        wanted = wire_format(provider)
+        async for frame in translate.stream(events, wanted, asked.spoken, given, asked.heard):
+            yield frame
 
 
-async def _framed(completion: Mapping[str, Any]) -> AsyncIterator[bytes]:
-    """A whole completion as chunks: the message, the reason it ended, its usage, the end."""
-    choice = completion["choices"][0]
-    head = {name: completion[name] for name in ("id", "created", "model")}
-    head["object"] = "chat.completion.chunk"
-    delta = dict(choice["message"])
-    calls = delta.get("tool_calls") or ()
-    if calls:
-        delta["tool_calls"] = [{"index": i, **call} for i, call in enumerate(calls)]
-    for piece, reason in ((delta, None), ({}, choice["finish_reason"])):
-        chunk = {**head, "choices": [{"index": 0, "delta": piece, "finish_reason": reason}]}
-        yield b"data: " + orjson.dumps(chunk) + b"\n\n"
-    usage = {**head, "choices": [], "usage": completion.get("usage")}
-    yield b"data: " + orjson.dumps(usage) + b"\n\ndata: [DONE]\n\n"
+def _wants_usage(body: Mapping[str, Any]) -> bool:
+    options = body.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+async def _opened(
+    client: Client, provider: Provider, model: str, body: Mapping[str, Any], asked: Asked
+) -> httpx.Response:
+    """The open response. A refusal that tells what the model does not take is remembered, the
+    request mended, and asked again."""
+    target = f"{provider.name}/{model}"
+    more = asked.headers if wire_format(provider) == asked.spoken else {}
+    url = chat_url(provider)
+    for repairs in range(quirks.MOST_REPAIRS + 1):
+        known = client.quirks.of(target)
+        sent = quirks.mended(body, known) if known else body
+        try:
+            return await client.open(provider, url, orjson.dumps(sent), more)
+        except UpstreamRejected as exc:
+            quirk = quirks.told_by(exc, sent)
+            if quirk is None or quirk in known or repairs == quirks.MOST_REPAIRS:
+                raise
+            client.quirks.learn(target, quirk)
+    raise AssertionError("the last try returns or raises")
 
 
 async def embed(client: Client, provider: Provider, payload: bytes) -> bytes:
@@ -88,44 +164,9 @@ async def embed(client: Client, provider: Provider, payload: bytes) -> bytes:
     if provider.type == "anthropic":
         raise BadRequest(f"{provider.name} has no embeddings", param="model")
     async with client.pace(provider).turn():
-        return await openai_chat.embed(client, provider, payload)
-
-
-async def list_models(client: Client, provider: Provider) -> dict[str, dict[str, Any]]:
-    """Name → known abilities: the configured models, else what the provider lists."""
-    if provider.model_configs:
-        return {
-            config.name: {**provider.capabilities, **config.capabilities}
-            for config in provider.model_configs
-            if config.enabled
-        }
-    if provider.models:
-        return {name: dict(provider.capabilities) for name in provider.models}
-    listed = await openai_chat.list_models(client, provider)
-    return {name: {**told, **provider.capabilities} for name, told in listed.items()}
-
-
-async def configured(client: Client, settings: Settings) -> Providers:
-    """The providers of ``providers.json``, else those that keys and this machine's servers name."""
-    found = load_providers(settings)
-    if found is not None:
-        return found
-    return known_providers(read_environment(), await answering(client))
-
-
-async def answering(client: Client, servers: Mapping[str, str] = LOOPBACK) -> dict[str, str]:
-    """Those of ``servers`` (name → address) that list models now; asked at once, and briefly."""
-
-    async def ask(name: str, url: str) -> bool:
-        try:
-            async with asyncio.timeout(_LOCAL_S):
-                await openai_chat.list_models(client, Provider(name=name, base_url=url))
-        except (UpstreamError, TimeoutError):
-            return False
-        return True
-
-    found = await asyncio.gather(*(ask(name, url) for name, url in servers.items()))
-    return {name: url for (name, url), there in zip(servers.items(), found, strict=True) if there}
+        raw = await client.read(provider, embeddings_url(provider), payload)
+    object_of(provider, raw)
+    return raw
 
 
 async def chat(
@@ -136,18 +177,17 @@ async def chat(
     *,
     default_max_tokens: int = DEFAULT_MAX_TOKENS,
 ) -> Reply:
-    """Ask ``model`` and time the call alone.
-
-    A 400 that names a parameter the model does not take is repaired, and the call made again once.
-    """
-    body = question_body(model, question)
-    async with client.pace(provider).turn():
-        try:
-            return await _timed(client, provider, body, default_max_tokens)
-        except UpstreamRejected as exc:
-            if exc.status != 400 or (repaired := repair(body, exc.message)) is None:
-                raise
-        return await _timed(client, provider, repaired, default_max_tokens)
+    """Ask ``model`` one of our own questions and time the call alone."""
+    asked = Asked(body=question_body(model, question), max_tokens=default_max_tokens)
+    answer = await forward(client, provider, model, asked)
+    text = message_of(provider, answer.found).get("content")
+    return Reply(
+        text=text if isinstance(text, str) else "",
+        finish_reason=answer.found["choices"][0].get("finish_reason") or "stop",
+        usage=answer.usage,
+        latency_ms=answer.latency_ms,
+        body=answer.found,
+    )
 
 
 def question_body(model: str, question: Question) -> dict[str, Any]:
@@ -166,58 +206,3 @@ def question_body(model: str, question: Question) -> dict[str, Any]:
             "json_schema": {"name": "reply", "schema": dict(question.schema)},
         }
     return body
-
-
-def repair(body: Mapping[str, Any], complaint: str) -> dict[str, Any] | None:
-    """The body without what the complaint names; None when it names nothing we sent."""
-    repaired = dict(body)
-    if "max_completion_tokens" in complaint and "max_tokens" in repaired:
-        repaired["max_completion_tokens"] = repaired.pop("max_tokens")
-        return repaired
-    if re.search(r"response_format|json_schema|structured|grammar", complaint, re.IGNORECASE):
-        return repaired if repaired.pop("response_format", None) else None
-    if "temperature" in complaint and "temperature" in repaired:
-        del repaired["temperature"]
-        return repaired
-    if re.search(r"system (role|message)", complaint, re.IGNORECASE):
-        repaired["messages"] = _without_system(body["messages"])
-        return repaired if repaired["messages"] != body["messages"] else None
-    return None
-
-
-def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The system's words at the head of the first user message."""
-    system = "\n\n".join(m["content"] for m in messages if m["role"] == "system")
-    rest = [m for m in messages if m["role"] != "system"]
-    if not system or not rest:
-        return messages
-    return [{**rest[0], "content": f"{system}\n\n{rest[0]['content']}"}, *rest[1:]]
-
-
-async def _timed(
-    client: Client, provider: Provider, body: Mapping[str, Any], default_max_tokens: int
-) -> Reply:
-    started = time.perf_counter()
-    match wire_format(provider):
-        case "openai-compatible":
-            raw = await openai_chat.forward(client, provider, orjson.dumps(body))
-            found = object_of(provider, raw)
-        case "anthropic":
-            found = await anthropic.complete(client, provider, body, default_max_tokens)
-        case "openai-responses":
-            found = await openai_responses.complete(client, provider, body)
-    return _reply(provider, found, (time.perf_counter() - started) * 1000)
-
-
-def _reply(provider: Provider, found: dict[str, Any], latency_ms: float) -> Reply:
-    text = message_of(provider, found).get("content") or ""
-    usage = found.get("usage") or {}
-    return Reply(
-        text=text if isinstance(text, str) else "",
-        finish_reason=found["choices"][0].get("finish_reason") or "stop",
-        usage=Usage(
-            tokens_in=usage.get("prompt_tokens"), tokens_out=usage.get("completion_tokens")
-        ),
-        latency_ms=latency_ms,
-        body=found,
-    )

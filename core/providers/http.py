@@ -1,108 +1,51 @@
-"""The one HTTP client: addresses, keys, pace, and driver errors translated where they arise."""
+"""The one HTTP client, with driver errors translated where they arise."""
 
-import asyncio
 import contextlib
 import email.utils
 import json
+import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from core.errors import (
-    BadRequest,
     ProviderRefusesKey,
     UpstreamError,
     UpstreamRejected,
     UpstreamTimeout,
 )
-from core.records import Provider, ProviderType
+from core.providers.addresses import auth_headers
+from core.providers.pace import Pace
+from core.providers.quirks import Quirks
+from core.records import Provider
 
 CONNECT_S = 10.0
 #: bytes of an error's body that are read
 _ERROR_BYTES = 65536
-_VERSIONED = ("/v1", "/v1beta/openai", "/api/v1")
-
-
-def wire_format(provider: Provider) -> ProviderType:
-    """Its type; a ``chat_path`` with ``/responses`` selects the Responses format."""
-    return "openai-responses" if "/responses" in provider.chat_path else provider.type
-
-
-def chat_url(provider: Provider) -> str:
-    """Where its chat calls go."""
-    if provider.chat_path:
-        return f"{provider.base_url}/{provider.chat_path.lstrip('/')}"
-    match wire_format(provider):
-        case "openai-compatible":
-            return _versioned(provider.base_url, "chat/completions")
-        case "openai-responses":
-            host = urlsplit(provider.base_url).hostname or ""
-            if host.endswith(".azure.com"):
-                return f"{provider.base_url}/openai/v1/responses"
-            return _versioned(provider.base_url, "responses")
-        case "anthropic":
-            return _versioned(provider.base_url, "messages")
-
-
-def models_url(provider: Provider) -> str:
-    return _versioned(provider.base_url, "models")
-
-
-def embeddings_url(provider: Provider) -> str:
-    return _versioned(provider.base_url, "embeddings")
-
-
-def _versioned(base: str, path: str) -> str:
-    return f"{base}/{path}" if base.endswith(_VERSIONED) else f"{base}/v1/{path}"
-
-
-def auth_headers(provider: Provider, url: str) -> dict[str, str]:
-    """The headers that carry the provider's key; none without one."""
-    version = {"anthropic-version": "2023-06-01"} if wire_format(provider) == "anthropic" else {}
-    if not provider.api_key:
-        return version
-    if version:
-        return {"x-api-key": provider.api_key, **version}
-    if "/openai/deployments/" in url:
-        return {"api-key": provider.api_key}
-    return {"authorization": f"Bearer {provider.api_key}"}
-
-
-class Pace:
-    """Holds one provider's calls apart in time and bounded in number."""
-
-    def __init__(self, provider: Provider) -> None:
-        limit = provider.max_concurrency
-        self._slots = asyncio.Semaphore(limit) if limit else None
-        self._gap_s = provider.rate_limit_seconds
-        self._next = 0.0
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        if self._slots is None and not self._gap_s:
-            yield
-            return
-        async with self._slots or contextlib.nullcontext():
-            if self._gap_s:
-                now = time.monotonic()
-                at = max(now, self._next)
-                self._next = at + self._gap_s
-                await asyncio.sleep(at - now)
-            yield
+#: how providers say that the account has no money left
+_EXHAUSTED = re.compile(
+    r"credit balance|insufficient (credits|funds|balance|.?quota)|exceeded your current quota"
+    r"|budget (has been |is )?(exceeded|exhausted)|billing (hard )?limit|out of credits",
+    re.IGNORECASE,
+)
 
 
 class Client:
     """One transport for the process, without httpx's client on the hot path."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport | None = None, shared: Path | None = None
+    ) -> None:
+        """``shared``: the directory of all processes that keep the providers' limits together."""
+        self._shared = shared
+        self.quirks = Quirks()
         self._transport = transport or AiohttpTransport(
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=512)
         )
@@ -125,21 +68,23 @@ class Client:
     def pace(self, provider: Provider) -> Pace:
         found = self._paces.get(provider.name)
         if found is None:
-            found = self._paces[provider.name] = Pace(provider)
+            found = self._paces[provider.name] = Pace(provider, self._shared)
         return found
 
-    @asynccontextmanager
-    async def send(
-        self, provider: Provider, url: str, content: bytes | None = None
-    ) -> AsyncIterator[httpx.Response]:
-        """An open response below 400; its errors, and those of reading it, are ours.
+    async def open(
+        self,
+        provider: Provider,
+        url: str,
+        content: bytes | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """An open response below 400, to be closed by the caller; ``more`` are headers.
 
         Waiting for the provider's pace comes before; `UpstreamTimeout` counts silence only.
         """
-        headers = auth_headers(provider, url)
+        headers = {**(more or {}), **auth_headers(provider, url), "accept-encoding": "identity"}
         if content is not None:
             headers["content-type"] = "application/json"
-        headers["accept-encoding"] = "identity"
         request = httpx.Request(
             "GET" if content is None else "POST",
             _parsed(url),
@@ -149,12 +94,16 @@ class Client:
         )
         with translated(provider):
             response = await self._transport.handle_async_request(request)
+            if response.status_code < 400:
+                return response
             try:
-                if response.status_code >= 400:
-                    raise await _rejection(provider, response)
-                yield response
+                raise await _rejection(provider, response)
             finally:
                 await response.aclose()
+
+    async def read(self, provider: Provider, url: str, content: bytes | None = None) -> bytes:
+        """The whole body of an answer below 400."""
+        return await read_bytes(provider, await self.open(provider, url, content))
 
 
 #: parsing an address costs more than all else in making a request
@@ -200,9 +149,16 @@ async def _rejection(provider: Provider, response: httpx.Response) -> UpstreamEr
         )
     if status >= 500:
         return UpstreamError(f"{provider.name} failed ({status}){said}", retry_after_s=wait)
-    return UpstreamRejected(
-        f"{provider.name} answered {status}{said}", status=status, body=body, retry_after_s=wait
+    exhausted = status == 402 or (status in (400, 429) and bool(_EXHAUSTED.search(said)))
+    refusal = UpstreamRejected(
+        f"{provider.name} answered {status}{said}",
+        status=status,
+        body=body,
+        retry_after_s=wait,
+        exhausted=exhausted,
     )
+    refusal.said = said.removeprefix(": ")
+    return refusal
 
 
 def _said(body: bytes, provider: Provider) -> str:
@@ -232,24 +188,8 @@ def retry_after_s(value: str | None) -> float | None:
     return max(0.0, moment.timestamp() - time.time())
 
 
-async def read_json(provider: Provider, response: httpx.Response) -> dict[str, Any]:
-    """The whole body as an object; an empty, broken or HTML one is the upstream's failure."""
-    return object_of(provider, await read_bytes(response))
-
-
+#: what an answer of unknown form raises while it is read
 _ODD = (LookupError, TypeError, AttributeError, ValueError)
-
-
-@contextlib.contextmanager
-def writing(provider: Provider) -> Iterator[None]:
-    """A client's body that does not fit into the provider's format is the client's fault."""
-    try:
-        yield
-    except _ODD as exc:
-        raise BadRequest(
-            f"the request cannot be put into the format of {provider.name}: messages or tools are"
-            " not as OpenAI's chat completions have them"
-        ) from exc
 
 
 @contextlib.contextmanager
@@ -261,8 +201,13 @@ def reading(provider: Provider) -> Iterator[None]:
         raise UpstreamError(f"{provider.name} answered in an unknown form") from exc
 
 
-async def read_bytes(response: httpx.Response) -> bytes:
-    return b"".join([piece async for piece in response.aiter_raw()])
+async def read_bytes(provider: Provider, response: httpx.Response) -> bytes:
+    """The whole body; the response is closed, whatever happens."""
+    with translated(provider):
+        try:
+            return b"".join([piece async for piece in response.aiter_raw()])
+        finally:
+            await response.aclose()
 
 
 def object_of(provider: Provider, raw: bytes) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from psycopg_pool import AsyncConnectionPool
 from core.records import Model
 from core.store.pool import connection
 
+_FORGET_QUIRKS = "DELETE FROM quirks WHERE provider = %s AND model = %s"
+
 
 async def list_models(pool: AsyncConnectionPool) -> list[Model]:
     """Every model, with the tags of its latest good interview since it was last reset."""
@@ -97,6 +99,7 @@ async def reset_model(pool: AsyncConnectionPool, provider: str, name: str) -> bo
                 WHERE provider = %s AND name = %s""",
             [provider, name],
         )
+        await conn.execute(_FORGET_QUIRKS, [provider, name])
         return done.rowcount > 0
 
 
@@ -106,6 +109,7 @@ async def delete_model(pool: AsyncConnectionPool, provider: str, name: str) -> b
         await conn.execute(
             "DELETE FROM results WHERE provider = %s AND model = %s", [provider, name]
         )
+        await conn.execute(_FORGET_QUIRKS, [provider, name])
         done = await conn.execute(
             "DELETE FROM models WHERE provider = %s AND name = %s", [provider, name]
         )

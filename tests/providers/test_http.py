@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from core.errors import ProviderRefusesKey, UpstreamError, UpstreamRejected, UpstreamTimeout
-from core.providers import chat, forward, list_models, stream
-from core.providers.http import Client, auth_headers, chat_url, models_url, retry_after_s
+from core.providers import Asked, chat, forward, list_models, stream
+from core.providers.addresses import auth_headers, chat_url, models_url
+from core.providers.http import Client, retry_after_s
 from core.records import Message, Provider, Question
 from tests.upstream import run_upstream
 
@@ -33,10 +34,9 @@ def provider(upstream):
     )
 
 
-def payload(model, *, streamed=False):
-    flag = ', "stream": true' if streamed else ""
-    text = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "a b c"}}]{flag}}}'
-    return text.encode()
+def asked(*, streamed=False):
+    body = {"messages": [{"role": "user", "content": "a b c"}]}
+    return Asked(body=body | ({"stream": True} if streamed else {}))
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,17 @@ async def test_a_refused_parameter_is_left_out_and_asked_again(client, provider,
     assert len(upstream.asked()) == 4
 
 
+async def test_what_was_refused_once_is_not_asked_again(client, provider, upstream):
+    for _ in range(2):
+        await chat(client, provider, "no-temperature", replace(HI, temperature=0.0))
+    assert ["temperature" in r["body"] for r in upstream.asked()] == [True, False, False]
+    assert client.quirks.take_unsaved() == [("p/no-temperature", "drop:temperature")]
+
+
 async def test_chunks_arrive_as_they_are_made(client, provider):
     stamps = []
-    async with stream(client, provider, "slow", payload("slow", streamed=True)) as frames:
-        async for _ in frames:
+    async with stream(client, provider, "slow", asked(streamed=True)) as found:
+        async for _ in found.frames:
             stamps.append(time.perf_counter())  # noqa: PERF401 - the moments are the point
     assert stamps[-1] - stamps[0] > 0.15
 
@@ -143,15 +150,15 @@ async def test_chunks_arrive_as_they_are_made(client, provider):
 @pytest.mark.parametrize("model", ["drop", "no-done"])
 async def test_a_stream_that_breaks_off_is_an_error(client, provider, model):
     async def read():
-        async with stream(client, provider, model, payload(model, streamed=True)) as frames:
-            return [frame async for frame in frames]
+        async with stream(client, provider, model, asked(streamed=True)) as found:
+            return [frame async for frame in found.frames]
 
     with pytest.raises(UpstreamError):
         await read()
 
 
 async def test_leaving_cancels_the_upstream_call(client, provider, upstream):
-    call = asyncio.create_task(forward(client, provider, "hang", payload("hang")))
+    call = asyncio.create_task(forward(client, provider, "hang", asked()))
     await asyncio.sleep(0.2)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)

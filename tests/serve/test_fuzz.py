@@ -27,6 +27,25 @@ MESSAGE = st.fixed_dictionaries(
         "tool_call_id": ANYTHING,
     },
 )  # fmt: skip
+ITEM = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["message", "function_call", "function_call_output", "reasoning"])
+        | st.just("item_reference")
+        | ANYTHING,
+        "id": ANYTHING,
+        "role": st.sampled_from(["user", "assistant", "system"]) | ANYTHING,
+        "content": st.text(max_size=20)
+        | st.lists(st.fixed_dictionaries({"type": st.sampled_from(["input_text", "input_image"])}
+                                         | {"text": ANYTHING, "image_url": ANYTHING}), max_size=2)
+        | ANYTHING,
+        "call_id": ANYTHING,
+        "name": ANYTHING,
+        "arguments": ANYTHING,
+        "output": ANYTHING,
+        "summary": ANYTHING,
+    },
+)  # fmt: skip
 NAMES = st.sampled_from(["touchstone", "auto", "", "p/good", "fast", "touchstone:latest", "x/y"])
 BODY = st.fixed_dictionaries(
     {},
@@ -37,7 +56,12 @@ BODY = st.fixed_dictionaries(
         "message": st.text(max_size=20) | ANYTHING,
         "prompt": st.text(max_size=20) | ANYTHING,
         "system": ANYTHING,
-        "input": ANYTHING,
+        "input": st.lists(ITEM, max_size=3) | ANYTHING,
+        "instructions": ANYTHING,
+        "previous_response_id": ANYTHING,
+        "text": ANYTHING,
+        "max_tokens": ANYTHING,
+        "tool_choice": ANYTHING,
         "stream": st.booleans() | ANYTHING,
         "options": ANYTHING
         | st.dictionaries(st.sampled_from(["num_predict", "temperature", "stop"]), ANYTHING),
@@ -54,7 +78,9 @@ BODY = st.fixed_dictionaries(
     },
 )
 ROUTES = [
-    ("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings"), ("POST", "/api/chat"),
+    ("POST", "/v1/chat/completions"), ("POST", "/v1/responses"), ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
+    ("POST", "/v1/embeddings"), ("POST", "/api/chat"),
     ("POST", "/api/generate"), ("POST", "/api/embed"), ("POST", "/api/show"), ("POST", "/chat"),
     ("POST", "/route"), ("POST", "/models/benchmark"), ("POST", "/models/tag"),
     ("PATCH", "/models/p%2Fgood/enable"),

@@ -192,7 +192,7 @@ async def test_unknown_models_are_routed_or_rejected_as_set(pool, url):
     ("method", "path", "status"),
     [
         ("GET", "/v1/nowhere", 404),
-        ("POST", "/v1/responses", 404),
+        ("POST", "/v1/completions", 404),
         ("DELETE", "/v1/models", 405),
         ("GET", "/api/nowhere", 404),
     ],

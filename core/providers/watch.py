@@ -1,0 +1,141 @@
+"""What an answer tells on its way through: its tokens, its end, its failure.
+
+The bytes of a stream pass as they come; only events that must be understood are parsed.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import httpx
+
+from core.errors import UpstreamError
+from core.providers import sse
+from core.providers.http import translated
+from core.records import Provider, ProviderType, Usage
+
+#: how a line of an event stream may begin; cut short, for the first piece may be
+_FIELDS = (b"da", b"ev", b"id", b"re", b":")
+#: what stands in the last event; a line break within JSON is escaped, so these are none of its text
+_END: Mapping[ProviderType, tuple[bytes, ...]] = {
+    "openai-compatible": (b"\ndata: [DONE]", b"\ndata:[DONE]"),
+    "anthropic": (b'"message_stop"',),
+    "openai-responses": (b'"response.completed"', b'"response.incomplete"', b'"response.failed"'),
+}
+#: what stands in events that tell of tokens
+_TELLS: Mapping[ProviderType, tuple[bytes, ...]] = {
+    "openai-compatible": (b'"usage":{', b'"usage": {'),
+    "anthropic": (b'"message_start"', b'"message_delta"'),
+    "openai-responses": _END["openai-responses"],
+}
+_NO_USAGE = re.compile(rb',\s?"usage":\s?null')
+
+
+class Watch:
+    """Watches one stream of ``provider``, which speaks ``spoken``."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        spoken: ProviderType,
+        heard: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        """``heard`` is told of a Responses stream's final object before it passes."""
+        self._provider = provider
+        self._spoken: ProviderType = spoken
+        self.usage = Usage()
+        self._heard = heard
+
+    async def events(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        """Runs of whole events. `UpstreamError` when it is no event stream, tells of an error, or
+        ends without its end."""
+        ended, first = False, True
+        end, tells = _END[self._spoken], _TELLS[self._spoken]
+        with translated(self._provider):
+            async for run in sse.whole_events(response.aiter_raw()):
+                if first and not run.lstrip().startswith(_FIELDS):
+                    raise UpstreamError(
+                        f"{self._provider.name} answered something that is no event stream"
+                    )
+                first = False
+                if b'"error"' in run and (good := self._before_error(run)) is not None:
+                    if good:
+                        yield good
+                    raise self._failure(run[len(good) :])
+                if any(mark in run for mark in tells):
+                    self._listen(run)
+                ended = ended or any(mark in b"\n" + run for mark in end)
+                yield run
+        if not ended:
+            raise UpstreamError(
+                f"{self._provider.name} ended its stream before the end of the answer"
+            )
+
+    def _before_error(self, run: bytes) -> bytes | None:
+        """What comes before the first event that is an error; None when there is no such event."""
+        good = b""
+        for event in sse.split(run):
+            if any(_is_error(found) for found in sse.data_of(event)):
+                return good
+            good += event
+        return None
+
+    def _failure(self, events: bytes) -> UpstreamError:
+        found = next(iter(sse.data_of(events)), {})
+        error = found.get("error") or found.get("response", {}).get("error") or found
+        words = error.get("message") if isinstance(error, dict) else error
+        return UpstreamError(f"{self._provider.name} broke off: {str(words)[:500]}")
+
+    def _listen(self, run: bytes) -> None:
+        for found in sse.data_of(run):
+            inner = found.get("message") or found.get("response")
+            told = inner if isinstance(inner, dict) else found
+            self.usage = joined(self.usage, usage_of(told))
+            if self._heard and isinstance(final := found.get("response"), dict):
+                self._heard(final)
+
+
+def _is_error(found: Mapping[str, Any]) -> bool:
+    return bool(found.get("error")) or found.get("type") in ("error", "response.failed")
+
+
+def usage_of(found: Mapping[str, Any]) -> Usage:
+    """The tokens that an answer, or an event, of any of the three formats tells of."""
+    usage = found.get("usage")
+    if not isinstance(usage, dict):
+        return Usage()
+    tokens_in = usage.get("prompt_tokens", usage.get("input_tokens"))
+    cached = [usage.get(f"cache_{kind}_input_tokens") for kind in ("read", "creation")]
+    if isinstance(tokens_in, int):
+        tokens_in += sum(count for count in cached if isinstance(count, int))
+    return Usage(
+        tokens_in=_count(tokens_in),
+        tokens_out=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def joined(earlier: Usage, later: Usage) -> Usage:
+    """What the later one tells, and the earlier where it is silent."""
+    return Usage(
+        tokens_in=earlier.tokens_in if later.tokens_in is None else later.tokens_in,
+        tokens_out=earlier.tokens_out if later.tokens_out is None else later.tokens_out,
+    )
+
+
+async def without_usage(runs: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A chat stream for a client who did not ask for the usage that we did ask for."""
+    async for run in runs:
+        if b'"usage"' not in run:
+            yield run
+        elif found := b"".join(_NO_USAGE.sub(b"", e) for e in sse.split(run) if not _is_usage(e)):
+            yield found
+
+
+def _is_usage(event: bytes) -> bool:
+    """The chunk that was made for the usage alone."""
+    found = sse.data_of(event) if b'"choices":' in event else ()
+    return any(chunk.get("usage") and chunk.get("choices") == [] for chunk in found)

@@ -1,0 +1,90 @@
+"""Anthropic's dialect: Messages in and out of `ChatCall`; nothing else."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sanic import HTTPResponse, Request
+from sanic.response import raw
+
+from core.errors import BadRequest, TouchstoneError
+from core.providers import sse
+from serve.answer import complete, stream
+from serve.calls import call_of, headers
+from serve.events import send_events
+from serve.parse import CHARACTERS_PER_TOKEN, json_body, messages_of
+from serve.reply import JSON, send_json
+
+#: statuses that Anthropic has a word of its own for
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    409: "invalid_request_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def error_body(exc: TouchstoneError) -> dict[str, Any]:
+    """Anthropic's error object."""
+    kind = _TYPES.get(exc.status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": exc.told}}
+
+
+async def messages(request: Request) -> HTTPResponse | None:
+    """POST /v1/messages"""
+    body = json_body(request)
+    call = call_of(
+        request, body, _turns(body), spoken="anthropic", headers=_passed_on(request.headers)
+    )
+    if body.get("stream"):
+        async with stream(request.app.ctx.service, call) as answered:
+            return await send_events(request, answered, lambda e: sse.event(error_body(e), "error"))
+    answered = await complete(request.app.ctx.service, call)
+    return raw(answered.answer.raw, content_type=JSON, headers=headers(answered, call.request_id))
+
+
+async def count_tokens(request: Request) -> HTTPResponse:
+    """POST /v1/messages/count_tokens: an estimate, for each model that may answer has its own way
+    of counting."""
+    body = json_body(request)
+    _turns(body)
+    counted = {name: body[name] for name in ("system", "messages", "tools") if name in body}
+    characters = sum(len(text) for text in _texts(counted))
+    return send_json({"input_tokens": max(1, characters // CHARACTERS_PER_TOKEN)})
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a body but the bytes of its images and documents."""
+    match value:
+        case str():
+            yield value
+        case {"type": "base64"}:
+            return
+        case dict():
+            for name, inner in value.items():
+                yield name
+                yield from _texts(inner)
+        case list():
+            for inner in value:
+                yield from _texts(inner)
+
+
+def _turns(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The conversation with its system text in front, as all dialects have it for routing."""
+    system = body.get("system")
+    if system is not None and not isinstance(system, str | list):
+        raise BadRequest("system must be a text or a list of text blocks", param="system")
+    head = [{"role": "system", "content": system}] if system else []
+    return [*head, *messages_of(body)]
+
+
+def _passed_on(given: Mapping[str, str]) -> dict[str, str]:
+    """Headers that change what a body means to Anthropic."""
+    return {name: given[name] for name in ("anthropic-beta",) if name in given}
