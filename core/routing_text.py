@@ -7,9 +7,12 @@ from typing import Any
 #: below it, a message ("yes, go on") says too little alone
 SHORT = 40
 _CONTEXT = 400
-#: what agents' harnesses put around the human's request
+#: what agents' harnesses and chat interfaces put around the human's request: tagged blocks, and
+#: Open WebUI's template for a question about documents, which begins as its background prompts do
 _HARNESS = re.compile(
-    r"<(system-reminder|environment_context|environment_details|command-[a-z]+)>.*?</\1>\s*",
+    r"<(system-reminder|environment_context|environment_details|attached_files|command-[a-z]+)>"
+    r".*?</\1>\s*"
+    r"|\A\s*### Task:\s+Respond to the user query using the provided context.*</context>\s*(?=\S)",
     re.DOTALL,
 )
 

@@ -10,15 +10,7 @@ from typing import Any
 import orjson
 
 from core.errors import BadRequest
-from core.providers import (
-    messages_reply,
-    messages_request,
-    messages_stream,
-    responses_reply,
-    responses_request,
-    responses_stream,
-    sse,
-)
+from core.providers import messages, responses, sse
 from core.records import ProviderType
 
 Object = dict[str, Any]
@@ -55,9 +47,9 @@ def _as_chat(body: Mapping[str, Any], spoken: ProviderType) -> Mapping[str, Any]
             case "openai-compatible":
                 return body
             case "anthropic":
-                return messages_request.to_chat(body)
+                return messages.request.to_chat(body)
             case "openai-responses":
-                return responses_request.to_chat(body)
+                return responses.request.to_chat(body)
 
 
 def _written(chat: Mapping[str, Any], wanted: ProviderType, max_tokens: int) -> Mapping[str, Any]:
@@ -66,9 +58,9 @@ def _written(chat: Mapping[str, Any], wanted: ProviderType, max_tokens: int) -> 
             case "openai-compatible":
                 return chat
             case "anthropic":
-                return messages_request.from_chat(chat, max_tokens)
+                return messages.request.from_chat(chat, max_tokens)
             case "openai-responses":
-                return responses_request.from_chat(chat)
+                return responses.request.from_chat(chat)
 
 
 @contextlib.contextmanager
@@ -91,16 +83,16 @@ def reply(
         case "openai-compatible":
             chat = found
         case "anthropic":
-            chat = messages_reply.to_chat(found)
+            chat = messages.reply.to_chat(found)
         case "openai-responses":
-            chat = responses_reply.to_chat(found)
+            chat = responses.reply.to_chat(found)
     match wanted:
         case "openai-compatible":
             return chat
         case "anthropic":
-            return messages_reply.from_chat(chat)
+            return messages.reply.from_chat(chat)
         case "openai-responses":
-            return responses_reply.from_chat(chat, asked)
+            return responses.reply.from_chat(chat, asked)
 
 
 def stream(
@@ -120,16 +112,16 @@ def stream(
         case "openai-compatible":
             chunks = objects
         case "anthropic":
-            chunks = messages_stream.to_chat(objects)
+            chunks = messages.stream.to_chat(objects)
         case "openai-responses":
-            chunks = responses_stream.to_chat(objects, model)
+            chunks = responses.stream.to_chat(objects, model)
     match wanted:
         case "openai-compatible":
             return _framed(chunks)
         case "anthropic":
-            return messages_stream.from_chat(chunks, model)
+            return messages.stream.from_chat(chunks, model)
         case "openai-responses":
-            return responses_stream.from_chat(chunks, asked, model, done)
+            return responses.stream.from_chat(chunks, asked, model, done)
 
 
 async def _framed(chunks: AsyncIterator[Object]) -> AsyncIterator[bytes]:

@@ -27,6 +27,18 @@ def test_what_a_harness_adds_does_not_decide():
     assert routing_text([user(text)], 4000).startswith("Summarise")
 
 
+def test_the_documents_a_question_is_about_do_not_decide():
+    question = "By how many metres does the harbour rise, as the file has it?"
+    text = (
+        "### Task:\nRespond to the user query using the provided context, with citations.\n"
+        "<context>\n<source id=\"1\">About </context> and harbours.</source>\n</context>\n\n"
+        f"<attached_files>\n<file id=\"3938\"/>\n</attached_files>\n\n{question}"
+    )
+    assert routing_text([user(text)], 4000) == question
+    background = "### Task:\nGenerate a title.\n<chat_history>\nUSER: hi\n</chat_history>"
+    assert routing_text([user(background)], 4000) == background
+
+
 def test_image_parts_are_passed_over_and_no_text_is_no_crash():
     parts = [{"type": "image_url", "image_url": {"url": "x"}}, {"type": "text", "text": "what?"}]
     assert routing_text([user(parts)], 4000) == "what?"

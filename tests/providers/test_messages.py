@@ -9,14 +9,15 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.providers import messages_reply, messages_stream
-from core.providers.messages_request import from_chat, to_chat
+from core.providers.messages import reply as messages_reply
+from core.providers.messages import stream as messages_stream
+from core.providers.messages.request import from_chat, to_chat
 from core.providers.sse import objects
 
 quick = settings(max_examples=60, deadline=None, database=None, suppress_health_check=HealthCheck)
 
 ODD = (LookupError, TypeError, AttributeError, ValueError)
-CACHED = {"cache_control": {"type": "ephemeral"}}
+MARK = {"cache_control": {"type": "ephemeral"}}
 SIGNED = {"type": "thinking", "thinking": "hm", "signature": "s"}
 USE = {"type": "tool_use", "id": "t1", "name": "add", "input": {"a": 1}}
 CALL = {"id": "t1", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
@@ -45,7 +46,7 @@ def plain(parts):
 
 words = st.text(min_size=1, max_size=12).filter(str.strip)
 inputs = st.dictionaries(st.text(max_size=4), st.none() | st.booleans() | words | st.integers(0, 9))
-marks = st.sampled_from([{}, {}, CACHED])
+marks = st.sampled_from([{}, {}, MARK])
 numbered = itertools.count().__next__
 texts = st.builds(lambda said, mark: text(said, **mark), words, marks)
 kinds = [("image", "image/png", {}), ("document", "application/pdf", {"title": "a.pdf"})]

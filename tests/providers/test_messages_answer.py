@@ -3,7 +3,8 @@
 import pytest
 
 from core.errors import UpstreamError
-from core.providers import messages_reply, messages_stream
+from core.providers.messages import reply as messages_reply
+from core.providers.messages import stream as messages_stream
 from tests.providers.test_messages import (
     CALL,
     ODD,

@@ -3,18 +3,8 @@
 import pytest
 
 from core.errors import BadRequest
-from core.providers.messages_request import from_chat, to_chat
-from tests.providers.test_messages import (
-    CACHED,
-    CALL,
-    IMAGE,
-    ODD,
-    SIGNED,
-    USE,
-    assistant,
-    text,
-    user,
-)
+from core.providers.messages.request import from_chat, to_chat
+from tests.providers.test_messages import CALL, IMAGE, MARK, ODD, SIGNED, USE, assistant, text, user
 
 TOOL = {"type": "function", "function": {"name": "add"}}
 FORCED = {"tools": [TOOL], "tool_choice": "required"}
@@ -29,7 +19,7 @@ ASKED = "Answer with one JSON object and nothing else."
 
 def test_each_has_its_own_word_for_the_same():
     blocks = [
-        text("look", **CACHED),
+        text("look", **MARK),
         IMAGE,
         IMAGE | {"source": PDF | {"media_type": "image/png"}},
         {"type": "document", "source": PDF, "title": "a.pdf"},
@@ -50,7 +40,7 @@ def test_each_has_its_own_word_for_the_same():
     function = {"name": "add", "description": "adds", "parameters": SCHEMA, "strict": True}
     pdf = {"file_data": "data:application/pdf;base64,QUJD", "filename": "a.pdf"}
     parts = [
-        text("look", **CACHED),
+        text("look", **MARK),
         {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
         {"type": "file", "file": pdf},
@@ -244,11 +234,11 @@ def test_a_turn_of_results_and_words_becomes_messages_of_tools_and_then_the_user
         "tool_use_id": "t1",
         "content": "2",
         "is_error": True,
-        **CACHED,
+        **MARK,
     }
     body = asked(text("and?"), result, {"type": "tool_result", "tool_use_id": "t2"})
     assert [message["role"] for message in body["messages"]] == ["tool", "tool", "user"]
-    failed = [text("Tool error: 2", **CACHED)]
+    failed = [text("Tool error: 2", **MARK)]
     assert [message["content"] for message in body["messages"]] == [failed, "", "and?"]
     assert from_chat(body, 1)["messages"][0]["content"][0] == result
 

@@ -7,7 +7,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers import responses_reply, responses_request, responses_stream
+from core.providers.responses import reply as responses_reply
+from core.providers.responses import request as responses_request
+from core.providers.responses import stream as responses_stream
 
 REQUEST = {"model": "m", "input": "hi", "temperature": 0.5, "store": False}
 USAGE = {

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from core.errors import UpstreamError
-from core.providers.responses_stream import from_chat
+from core.providers.responses.stream import from_chat
 
 FINISHED = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import UpstreamError
-from core.providers.responses_reply import from_chat, to_chat
+from core.providers.responses.reply import from_chat, to_chat
 
 REQUEST = {"model": "m", "input": "hi"}
 DONE = {"id": "resp_1", "created_at": 9.0, "model": "m", "status": "completed", "error": None}

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import BadRequest
-from core.providers.responses_request import from_chat, to_chat
+from core.providers.responses.request import from_chat, to_chat
 
 SCHEMA = {"type": "object"}
 HELLO = [{"role": "user", "content": "hi"}]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.errors import UpstreamError
-from core.providers.responses_stream import to_chat
+from core.providers.responses.stream import to_chat
 
 ANSWER = {"id": "resp_1", "created_at": 9, "model": "m", "status": "in_progress"}
 CREATED = {"type": "response.created", "response": ANSWER}

@@ -10,7 +10,8 @@ from typing import Any
 
 from core.errors import UpstreamError
 from core.ids import new_id
-from core.providers.responses_output import (
+from core.providers.bodies import picked
+from core.providers.responses.output import (
     chat_usage,
     end_item,
     failure,
@@ -19,7 +20,6 @@ from core.providers.responses_output import (
     response_usage,
     scores_in,
 )
-from core.providers.responses_parts import picked
 
 #: why an answer stopped short: chat's finish reason → Responses' word
 _SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}

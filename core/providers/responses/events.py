@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import UpstreamError
-from core.providers.responses_output import (
+from core.providers.bodies import text_of
+from core.providers.responses.output import (
     end_item,
     new_call_id,
     new_item,
@@ -18,8 +19,7 @@ from core.providers.responses_output import (
     text_part,
     thought_of,
 )
-from core.providers.responses_parts import text_of
-from core.providers.responses_reply import begun, finished, is_short
+from core.providers.responses.reply import begun, finished, is_short
 from core.providers.sse import event
 
 

@@ -8,7 +8,8 @@ or a file in one moves into the user's message after it, and that it is an error
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from core.providers.messages_parts import (
+from core.providers.bodies import picked, text_of, unavailable
+from core.providers.messages.parts import (
     blocks_of,
     chat_call,
     chat_part,
@@ -19,7 +20,6 @@ from core.providers.messages_parts import (
     thought_in,
     tool_use,
 )
-from core.providers.responses_parts import picked, text_of, unavailable
 
 _ERROR = "Tool error:"
 _THOUGHT = ("thinking", "redacted_thinking")

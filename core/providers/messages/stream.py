@@ -13,9 +13,10 @@ import orjson
 
 from core.errors import UpstreamError
 from core.ids import new_id
-from core.providers.messages_blocks import Blocks, Key
-from core.providers.messages_parts import reasoning_of, sealed
-from core.providers.messages_reply import (
+from core.providers.bodies import text_of
+from core.providers.messages.blocks import Blocks, Key
+from core.providers.messages.parts import reasoning_of, sealed
+from core.providers.messages.reply import (
     chat_usage,
     ending_of,
     finish_reason,
@@ -24,7 +25,6 @@ from core.providers.messages_reply import (
     refusal_of,
     use_id,
 )
-from core.providers.responses_parts import text_of
 from core.providers.sse import event
 
 _BROKEN_OFF = "the provider broke off its answer"

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from core.providers.responses_parts import picked, text_of, unavailable
+from core.providers.bodies import picked, text_of, unavailable
 
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.errors import BadRequest
-from core.providers.responses_parts import (
+from core.providers.bodies import picked, text_of, unavailable
+from core.providers.responses.parts import (
     call_item,
     chat_call,
     chat_choice,
@@ -15,14 +16,11 @@ from core.providers.responses_parts import (
     chat_part,
     chat_tool,
     input_content,
-    picked,
     response_choice,
     response_format,
     response_tool,
     text_format,
-    text_of,
     thought_in,
-    unavailable,
 )
 
 #: called the same, and meaning the same, on both sides

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.ids import new_id
-from core.providers.messages_parts import (
+from core.providers.bodies import text_of
+from core.providers.messages.parts import (
     blocks_of,
     chat_call,
     reasoning_of,
@@ -16,7 +17,6 @@ from core.providers.messages_parts import (
     thought_in,
     tool_use,
 )
-from core.providers.responses_parts import text_of
 
 _FINISH = {
     "max_tokens": "length",

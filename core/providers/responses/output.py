@@ -9,7 +9,8 @@ from typing import Any
 
 from core.errors import UpstreamError
 from core.ids import new_id
-from core.providers.responses_parts import call_item, chat_call, picked, text_of, thought_in
+from core.providers.bodies import picked, text_of
+from core.providers.responses.parts import call_item, chat_call, thought_in
 
 #: the beginning of an item's id → by its type
 _PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}

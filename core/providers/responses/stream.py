@@ -11,8 +11,9 @@ from typing import Any
 
 from core.errors import UpstreamError
 from core.ids import new_id
-from core.providers.responses_events import Writer
-from core.providers.responses_output import (
+from core.providers.bodies import picked, text_of
+from core.providers.responses.events import Writer
+from core.providers.responses.output import (
     CALLS,
     chat_citations,
     chat_scores,
@@ -21,8 +22,8 @@ from core.providers.responses_output import (
     message_in,
     scores_in,
 )
-from core.providers.responses_parts import chat_call, picked, text_of
-from core.providers.responses_reply import finish_of, refuse_unfinished
+from core.providers.responses.parts import chat_call
+from core.providers.responses.reply import finish_of, refuse_unfinished
 
 #: events that bring words of a message → the field of chat's delta, and what numbers those parts of
 #: an item that stand apart

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from operator import index
 from typing import Any
 
-from core.providers.messages_parts import (
+from core.providers.bodies import picked, text_of, unavailable
+from core.providers.messages.parts import (
     blocks_of,
     chat_choice,
     chat_parts,
@@ -16,8 +17,7 @@ from core.providers.messages_parts import (
     message_choice,
     message_tool,
 )
-from core.providers.messages_turns import messages_of, turns_of
-from core.providers.responses_parts import picked, text_of, unavailable
+from core.providers.messages.turns import messages_of, turns_of
 
 #: called the same, and meaning the same, on both sides
 _SAME = ("model", "stream", "temperature", "top_p", "top_k")
@@ -32,7 +32,7 @@ _BUDGETS = {"low": 1024, "medium": 4096, "high": 16384, "xhigh": 16384, "max": 1
 _UNTHINKING = ("none", "minimal")
 _TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only"}
 _CHAT_TIERS = {"auto": "auto", "standard_only": "default"}
-_JSON = {"type": "text", "text": "Answer with one JSON object and nothing else."}
+_JSON = "Answer with one JSON object and nothing else."
 
 
 def from_chat(body: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def from_chat(body: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
     request |= _conversation(body) | _stops(body) | _user(body) | _tools(body)
     if tier := _TIERS.get(body.get("service_tier") or ""):
         request["service_tier"] = tier
-    if schema := _schema(body.get("response_format")):
+    if (schema := _schema(body.get("response_format"))) is not None:
         request["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     return _thinking(request, body)
 
@@ -61,13 +61,13 @@ def _conversation(body: Mapping[str, Any]) -> dict[str, Any]:
     """System and messages: the words of the system come first, wherever they stood."""
     system = [m["content"] for m in body["messages"] if m["role"] in _SYSTEM]
     blocks = [block for content in system for block in blocks_of(content)]
-    if (body.get("response_format") or {}).get("type") == "json_object":
-        blocks.append(dict(_JSON))
     turns = turns_of(m for m in body["messages"] if m["role"] not in _SYSTEM)
-    if not turns and blocks:  # Messages wants a turn: a system that speaks alone is the user
-        return {"messages": [{"role": "user", "content": blocks}]}
-    if not turns:
+    if not turns and not blocks:
         raise ValueError("the conversation is empty")
+    if not turns:  # Messages wants a turn: a system that speaks alone is the user
+        turns, blocks = [{"role": "user", "content": blocks}], []
+    if (body.get("response_format") or {}).get("type") == "json_object":
+        blocks.append({"type": "text", "text": _JSON})
     return {"messages": turns} | ({"system": content_of(blocks)} if blocks else {})
 
 
@@ -154,9 +154,9 @@ def _may_think(request: Mapping[str, Any], thinking: Mapping[str, Any]) -> bool:
     """Not where a tool is forced; with a budget not in the middle of a turn that began without."""
     if request.get("tool_choice", {}).get("type") in ("any", "tool"):
         return False
-    *before, last = request["messages"]
     if thinking["type"] == "adaptive":
         return True
+    *before, last = request["messages"]
     if last["role"] == "assistant":
         return False
     if last["content"][0]["type"] != "tool_result":
