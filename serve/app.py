@@ -150,7 +150,7 @@ def _routes(app: Sanic) -> None:
 #: doors that chat comes through, which REQUIRE_AUTH_FOR_CHAT locks
 _CHAT = frozenset(
     {"v1/chat/completions", "v1/responses", "v1/messages", "v1/messages/count_tokens"}
-    | {"v1/embeddings", "api/chat", "api/generate", "api/embed", "chat", "route"}
+    | {"v1/embeddings", "api/chat", "api/generate", "api/embed", "api/embeddings", "chat", "route"}
 )
 #: all other methods count as one, for anybody may invent some
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -241,6 +241,7 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/api/chat", ollama.chat),
     ("POST", "/api/generate", ollama.generate),
     ("POST", "/api/embed", embeddings.embed),
+    ("POST", "/api/embeddings", embeddings.embed_one),
     ("GET", "/api/tags", ollama_info.tags),
     ("GET", "/api/ps", ollama_info.ps),
     ("GET", "/api/version", ollama_info.version),

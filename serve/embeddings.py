@@ -38,19 +38,33 @@ async def embed(request: Request) -> HTTPResponse:
     target, answer = await _embed(service, bare(model_of(body)), given)
     found = lenient(answer)
     usage = found.get("usage") or {}
-    try:
-        vectors = [entry["embedding"] for entry in found["data"]]
-    except (KeyError, TypeError) as exc:
-        raise UpstreamError(f"{target} answered no embeddings") from exc
     return send_json(
         {
             "model": target,
-            "embeddings": vectors,
+            "embeddings": _vectors(target, found),
             "total_duration": time.perf_counter_ns() - started,
             "load_duration": 0,
             "prompt_eval_count": usage.get("prompt_tokens") or 0,
         }
     )
+
+
+async def embed_one(request: Request) -> HTTPResponse:
+    """POST /api/embeddings: how Ollama's clients asked before; one text, one vector."""
+    service: Service = request.app.ctx.service
+    body = json_body(request)
+    target, answer = await _embed(service, bare(model_of(body)), {"input": body.get("prompt")})
+    return send_json({"embedding": _vectors(target, lenient(answer))[0]})
+
+
+def _vectors(target: str, found: Any) -> list[Any]:
+    try:
+        vectors = [entry["embedding"] for entry in found["data"]]
+    except (KeyError, TypeError) as exc:
+        raise UpstreamError(f"{target} answered no embeddings") from exc
+    if not vectors:
+        raise UpstreamError(f"{target} answered no embeddings")
+    return vectors
 
 
 async def _embed(service: Service, name: str, body: Mapping[str, Any]) -> tuple[str, bytes]:

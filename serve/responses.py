@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from sanic import HTTPResponse, Request
 from sanic.response import raw
 
@@ -39,8 +40,11 @@ async def responses(request: Request) -> HTTPResponse | None:
         async with stream(service, call) as answered:
             return await send_events(request, answered, error_event)
     answered = await complete(service, call)
-    service.remembered.keep(body, answered.answer.found)
-    return raw(answered.answer.raw, content_type=JSON, headers=headers(answered, call.request_id))
+    found, content = answered.answer.found, answered.answer.raw
+    service.remembered.keep(body, found)
+    if earlier := given.get("previous_response_id"):
+        content = orjson.dumps({**found, "previous_response_id": earlier})
+    return raw(content, content_type=JSON, headers=headers(answered, call.request_id))
 
 
 def error_event(exc: TouchstoneError) -> bytes:

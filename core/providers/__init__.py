@@ -14,6 +14,7 @@ from core.providers import quirks, translate
 from core.providers.addresses import chat_url, embeddings_url, wire_format
 from core.providers.discovery import answering, configured, list_models
 from core.providers.http import Client, message_of, object_of, read_bytes, reading
+from core.providers.mending import mended
 from core.providers.watch import Watch, usage_of, without_usage
 from core.records import Provider, ProviderType, Question, Reply, Usage
 
@@ -148,7 +149,7 @@ async def _opened(
     url = chat_url(provider)
     for repairs in range(quirks.MOST_REPAIRS + 1):
         known = client.quirks.of(target)
-        sent = quirks.mended(body, known) if known else body
+        sent = mended(body, known) if known else body
         try:
             return await client.open(provider, url, orjson.dumps(sent), more)
         except UpstreamRejected as exc:

@@ -3,7 +3,8 @@
 import pytest
 
 from core.errors import BadRequest
-from core.providers.quirks import Quirks, complaint_of, mended
+from core.providers.mending import mended
+from core.providers.quirks import Quirks, complaint_of
 
 BODY = {
     "model": "m",
@@ -76,6 +77,39 @@ def test_system_words_move_to_the_user_and_developers_become_system():
     assert not found.keys() & {"temperature", "max_tokens"}
     developer = {"messages": [{"role": "developer", "content": "x"}]}
     assert mended(developer, ["no-developer"])["messages"][0]["role"] == "system"
+
+
+def test_what_other_formats_left_in_messages_is_taken_out():
+    part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    thought = {"role": "assistant", "content": "Hm.", "thinking_blocks": [{"type": "thinking"}]}
+    body = {"messages": [{"role": "user", "content": [part]}, thought]}
+    refusal = "Additional properties are not allowed ('cache_control' was unexpected)"
+    assert complaint_of(body, refusal, None) == "plain"
+    assert mended(body, ["plain"])["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "Hi"}]},
+        {"role": "assistant", "content": "Hm."},
+    ]
+    assert complaint_of({"messages": [{"role": "user", "content": "x"}]}, refusal, None) is None
+
+
+def test_a_budget_of_thinking_becomes_an_effort():
+    body = {"thinking": {"type": "enabled", "budget_tokens": 4096}, "messages": []}
+    refusal = (
+        '"thinking.type.enabled" is not supported for this model. Use'
+        ' "thinking.type.adaptive" and "output_config.effort".'
+    )
+    assert complaint_of(body, refusal, None) == "adaptive"
+    found = mended(body, ["adaptive"])
+    assert (found["thinking"], found["output_config"]) == (
+        {"type": "adaptive"}, {"effort": "medium"})  # fmt: skip
+
+
+def test_of_two_that_exclude_each_other_one_stays():
+    body = {"messages": [], "temperature": 0.1, "top_p": 0.9}
+    refusal = "`temperature` and `top_p` cannot both be specified for this model."
+    assert complaint_of(body, refusal, None) == "not-both"
+    assert mended(body, ["not-both"]) == {"messages": [], "temperature": 0.1}
+    assert mended({"top_p": 0.9}, ["not-both"]) == {"top_p": 0.9}
 
 
 def test_messages_that_are_none_are_the_clients_fault():

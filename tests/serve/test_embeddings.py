@@ -47,3 +47,11 @@ async def test_a_provider_without_embeddings_says_so(pool, url):
         answer = await door.http.post("/v1/embeddings", json={"model": "p/x", "input": "x"})
     assert answer.status_code == 400
     assert "no embeddings" in answer.json()["error"]["message"]
+
+
+async def test_ollamas_older_call_gives_one_vector(pool, url):
+    async with open_door(pool, url) as door:
+        body = {"model": "p/embedder", "prompt": "abc"}
+        answer = await door.http.post("/api/embeddings", json=body)
+        assert answer.json() == {"embedding": [3.0, 0.5]}
+        assert (await door.http.post("/api/embeddings", json={"model": "p/x"})).status_code == 400
