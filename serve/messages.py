@@ -8,11 +8,13 @@ from sanic.response import raw
 
 from core.errors import BadRequest, TouchstoneError
 from core.providers import sse
+from core.providers.addresses import wire_format
 from serve.answer import complete, stream
-from serve.calls import call_of, headers
+from serve.calls import ROUTED_NAMES, call_of, headers
 from serve.events import send_events
-from serve.parse import CHARACTERS_PER_TOKEN, json_body, messages_of
+from serve.parse import CHARACTERS_PER_TOKEN, json_body, messages_of, model_of
 from serve.reply import JSON, send_json
+from serve.service import Service
 
 #: statuses that Anthropic has a word of its own for
 _TYPES = {
@@ -31,15 +33,31 @@ _TYPES = {
 }
 
 
+class ThreadsNotKept(BadRequest):
+    """What Anthropic keeps of a conversation no other provider knows; its SDKs read this and send
+    the whole."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "threads are not kept here; send the whole conversation",
+            param="thread",
+            code="thread_unsupported_request",
+        )
+
+
 def error_body(exc: TouchstoneError) -> dict[str, Any]:
     """Anthropic's error object."""
-    kind = _TYPES.get(exc.status, "api_error")
-    return {"type": "error", "error": {"type": kind, "message": exc.told}}
+    error: dict[str, Any] = {"type": _TYPES.get(exc.status, "api_error"), "message": exc.told}
+    if isinstance(exc, ThreadsNotKept):
+        error["details"] = {"error_code": exc.code, "unsupported": [exc.param]}
+    return {"type": "error", "error": error}
 
 
 async def messages(request: Request) -> HTTPResponse | None:
     """POST /v1/messages"""
     body = json_body(request)
+    if body.get("thread") and not _stays_with_anthropic(request.app.ctx.service, model_of(body)):
+        raise ThreadsNotKept
     call = call_of(
         request, body, _turns(body), spoken="anthropic", headers=_passed_on(request.headers)
     )
@@ -48,6 +66,14 @@ async def messages(request: Request) -> HTTPResponse | None:
             return await send_events(request, answered, lambda e: sse.event(error_body(e), "error"))
     answered = await complete(request.app.ctx.service, call)
     return raw(answered.answer.raw, content_type=JSON, headers=headers(answered, call.request_id))
+
+
+def _stays_with_anthropic(service: Service, name: str) -> bool:
+    """Whether the model that is named is asked in this very format, each time."""
+    found = None if name in ROUTED_NAMES else service.registry.named(name)
+    if found is None or found.provider not in service.providers.by_name:
+        return False
+    return wire_format(service.providers.for_model(found.provider, found.name)) == "anthropic"
 
 
 async def count_tokens(request: Request) -> HTTPResponse:

@@ -28,6 +28,7 @@ _TELLS: Mapping[ProviderType, tuple[bytes, ...]] = {
     "anthropic": (b'"message_start"', b'"message_delta"'),
     "openai-responses": _END["openai-responses"],
 }
+#: a quote within JSON's texts is escaped, so this is none of them
 _NO_USAGE = re.compile(rb',\s?"usage":\s?null')
 
 
@@ -104,14 +105,12 @@ def usage_of(found: Mapping[str, Any]) -> Usage:
     usage = found.get("usage")
     if not isinstance(usage, dict):
         return Usage()
-    tokens_in = usage.get("prompt_tokens", usage.get("input_tokens"))
-    cached = [usage.get(f"cache_{kind}_input_tokens") for kind in ("read", "creation")]
-    if isinstance(tokens_in, int):
-        tokens_in += sum(count for count in cached if isinstance(count, int))
-    return Usage(
-        tokens_in=_count(tokens_in),
-        tokens_out=_count(usage.get("completion_tokens", usage.get("output_tokens"))),
-    )
+    tokens_in = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    if tokens_in is not None:  # Anthropic counts what was in its cache beside it
+        tokens_in += _count(usage.get("cache_read_input_tokens")) or 0
+        tokens_in += _count(usage.get("cache_creation_input_tokens")) or 0
+    tokens_out = _count(usage.get("completion_tokens", usage.get("output_tokens")))
+    return Usage(tokens_in=tokens_in, tokens_out=tokens_out)
 
 
 def _count(value: Any) -> int | None:
@@ -128,14 +127,16 @@ def joined(earlier: Usage, later: Usage) -> Usage:
 
 async def without_usage(runs: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A chat stream for a client who did not ask for the usage that we did ask for."""
+    tells = _TELLS["openai-compatible"]
     async for run in runs:
         if b'"usage"' not in run:
             yield run
-        elif found := b"".join(_NO_USAGE.sub(b"", e) for e in sse.split(run) if not _is_usage(e)):
-            yield found
+        elif not any(mark in run for mark in tells):
+            yield _NO_USAGE.sub(b"", run)
+        elif kept := [event for event in sse.split(run) if not _is_usage(event)]:
+            yield _NO_USAGE.sub(b"", b"".join(kept))
 
 
 def _is_usage(event: bytes) -> bool:
     """The chunk that was made for the usage alone."""
-    found = sse.data_of(event) if b'"choices":' in event else ()
-    return any(chunk.get("usage") and chunk.get("choices") == [] for chunk in found)
+    return any(chunk.get("usage") and chunk.get("choices") == [] for chunk in sse.data_of(event))

@@ -207,6 +207,17 @@ async def test_a_streamed_response_is_remembered_too_unless_told_not_to(doors, p
             assert answer.json()["error"]["code"] == "previous_response_not_found"
 
 
+async def test_threads_are_anthropics_own(doors):
+    thread = {"thread": {"type": "create"}}
+    body = body_for("/v1/messages", "chat/clever") | thread
+    answer = await doors.post("/v1/messages", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"] == {
+        "error_code": "thread_unsupported_request", "unsupported": ["thread"]}  # fmt: skip
+    body = body_for("/v1/messages", "messages/thinker") | thread
+    assert (await doors.post("/v1/messages", json=body)).status_code == 200
+
+
 async def test_the_tokens_of_a_message_are_estimated_in_its_dialect(doors):
     body = body_for("/v1/messages", "touchstone", text="x" * 400)
     answer = await doors.post("/v1/messages/count_tokens", json=body)
