@@ -20,12 +20,19 @@ from core.settings import Settings
 from core.store.pool import migrate, open_pool
 from serve import (
     admin,
+    docs,
     embeddings,
     messages,
     native,
+    native_benchmarks,
+    native_models,
+    native_prompts,
+    native_runs,
+    native_tasks,
     ollama,
     ollama_info,
     openai,
+    openapi,
     responses,
     status,
 )
@@ -141,8 +148,9 @@ async def close_service(service: Service) -> None:
 
 
 def _routes(app: Sanic) -> None:
-    for methods, path, handler in _ROUTES:
-        name = f"{handler.__module__.removeprefix('serve.')}_{handler.__name__}".replace(".", "_")
+    app.ctx.openapi = openapi.document(_ROUTES, _CHAT)
+    for number, (methods, path, handler) in enumerate(_ROUTES):
+        name = f"{handler.__name__}_{number}"  # one handler may stand at several addresses
         app.add_route(_counted(handler), path, methods=methods.split(), name=name)
     app.static("/static", _STATIC, name="static")
 
@@ -250,14 +258,32 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("DELETE", "/api/delete", ollama_info.delete),
     ("POST", "/chat", native.chat),
     ("POST", "/route", native.route),
-    ("GET", "/models", native.list_models),
-    ("POST", "/models/<what:str>", native.start),
-    ("GET", "/models/<what:(tag|benchmark)>/status", native.run_status),
-    ("PATCH", "/models/<name:path>/enable", native.enable_model),
-    ("GET", "/models/<name:path>/benchmark-results", native.model_results),
-    ("GET", "/runs", native.list_runs),
-    ("GET", "/runs/<run_id:str>", native.get_run),
-    ("POST", "/runs/<run_id:str>/cancel", native.cancel_run),
+    ("GET", "/models", native_models.list_models),
+    ("POST", "/models/<what:str>", native_runs.start),
+    # beside the line above: a name without a slash would else be found there, and refused
+    ("DELETE", "/models/<name:str>", native_models.delete_model),
+    ("DELETE", "/models/<name:path>", native_models.delete_model),
+    ("GET", "/models/<what:(tag|benchmark)>/status", native_runs.run_status),
+    ("PATCH", "/models/<name:path>/enable", native_models.enable_model),
+    ("POST", "/models/<name:path>/reset", native_models.reset_model),
+    ("GET", "/models/<name:path>/benchmarks", native_benchmarks.model_scores),
+    ("GET", "/models/<name:path>/benchmark-results", native_benchmarks.model_results),
+    ("GET", "/benchmarks/leaderboard", native_benchmarks.leaderboard),
+    ("GET", "/benchmark-tasks", native_tasks.list_tasks),
+    ("POST", "/benchmark-tasks", native_tasks.add_task),
+    ("GET", "/benchmark-tasks/<task_id:str>", native_tasks.get_task),
+    ("PUT", "/benchmark-tasks/<task_id:str>", native_tasks.edit_task),
+    ("DELETE", "/benchmark-tasks/<task_id:str>", native_tasks.delete_task),
+    ("POST", "/benchmark-tasks/<task_id:str>/reset", native_tasks.reset_task),
+    ("GET", "/prompts", native_prompts.list_prompts),
+    ("GET", "/prompts/<key:str>", native_prompts.get_prompt),
+    ("PUT", "/prompts/<key:str>", native_prompts.edit_prompt),
+    ("GET", "/runs", native_runs.list_runs),
+    ("GET", "/runs/<run_id:str>", native_runs.get_run),
+    ("GET", "/runs/<run_id:str>/events", native_runs.run_events),
+    ("POST", "/runs/<run_id:str>/cancel", native_runs.cancel_run),
+    ("GET", "/openapi.json", docs.openapi),
+    ("GET", "/docs", docs.docs),
     ("GET", "/metrics", status.metrics),
     ("GET", "/healthz", status.healthz),
     ("GET", "/readyz", status.readyz),

@@ -131,9 +131,11 @@ def key_of(result: Result) -> Key:
     return result.provider, result.model, result.task_id, result.task_version, result.repeat
 
 
-async def category_scores(pool: AsyncConnectionPool) -> list[CategoryScore]:
+async def category_scores(
+    pool: AsyncConnectionPool, *, provider: str | None = None, model: str | None = None
+) -> list[CategoryScore]:
     """Mean, n, spread and failures by model and category: each item's latest result, current
-    task versions only, nothing that a model judged itself."""
+    task versions only, nothing that a model judged itself. Of all models, or of one."""
     async with connection(pool) as conn, conn.cursor(row_factory=class_row(CategoryScore)) as c:
         await c.execute(
             """WITH latest AS (
@@ -142,6 +144,8 @@ async def category_scores(pool: AsyncConnectionPool) -> list[CategoryScore]:
                      FROM results r
                      JOIN tasks t ON t.id = r.task_id AND t.current_version = r.task_version
                     WHERE NOT r.self_judged AND t.enabled AND t.deleted_at IS NULL
+                      AND (r.provider = %(provider)s OR %(provider)s::text IS NULL)
+                      AND (r.model = %(model)s OR %(model)s::text IS NULL)
                     ORDER BY r.provider, r.model, r.task_id, r.repeat,
                              (r.score IS NULL), r.created_at DESC)
                SELECT provider, model, category, avg(score) AS mean, count(score)::int AS n,
@@ -149,7 +153,8 @@ async def category_scores(pool: AsyncConnectionPool) -> list[CategoryScore]:
                       coalesce(bool_and(score IN (0, 10)), false) AS dichotomous,
                       count(*) FILTER (WHERE score IS NULL)::int AS failures
                  FROM latest GROUP BY provider, model, category
-                ORDER BY provider, model, category"""
+                ORDER BY provider, model, category""",
+            {"provider": provider, "model": model},
         )
         return await c.fetchall()
 

@@ -41,6 +41,18 @@ async def save_task(pool: AsyncConnectionPool, task: Task, *, shipped: bool = Fa
         return await _save(conn, task, shipped)
 
 
+async def add_task(pool: AsyncConnectionPool, task: Task) -> int | None:
+    """Insert; its version, None when there is one by that id. A deleted one comes back anew."""
+    async with connection(pool) as conn:
+        done = await conn.execute(
+            """INSERT INTO tasks (id, current_version, enabled, builtin) VALUES (%s, 0, %s, %s)
+               ON CONFLICT (id) DO UPDATE SET enabled = excluded.enabled, deleted_at = NULL
+                WHERE tasks.deleted_at IS NOT NULL""",
+            [task.id, task.enabled, task.builtin],
+        )
+        return await _new_version(conn, task, False) if done.rowcount else None
+
+
 async def save_tasks(pool: AsyncConnectionPool, found: Sequence[Task]) -> None:
     """All of them, or none."""
     async with connection(pool) as conn:

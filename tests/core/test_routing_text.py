@@ -31,8 +31,8 @@ def test_the_documents_a_question_is_about_do_not_decide():
     question = "By how many metres does the harbour rise, as the file has it?"
     text = (
         "### Task:\nRespond to the user query using the provided context, with citations.\n"
-        "<context>\n<source id=\"1\">About </context> and harbours.</source>\n</context>\n\n"
-        f"<attached_files>\n<file id=\"3938\"/>\n</attached_files>\n\n{question}"
+        '<context>\n<source id="1">About </context> and harbours.</source>\n</context>\n\n'
+        f'<attached_files>\n<file id="3938"/>\n</attached_files>\n\n{question}'
     )
     assert routing_text([user(text)], 4000) == question
     background = "### Task:\nGenerate a title.\n<chat_history>\nUSER: hi\n</chat_history>"

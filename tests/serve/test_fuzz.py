@@ -81,9 +81,12 @@ ROUTES = [
     ("POST", "/v1/chat/completions"), ("POST", "/v1/responses"), ("POST", "/v1/messages"),
     ("POST", "/v1/messages/count_tokens"),
     ("POST", "/v1/embeddings"), ("POST", "/api/chat"),
-    ("POST", "/api/generate"), ("POST", "/api/embed"), ("POST", "/api/show"), ("POST", "/chat"),
+    ("POST", "/api/generate"), ("POST", "/api/embed"), ("POST", "/api/embeddings"),
+    ("POST", "/api/show"), ("POST", "/chat"),
     ("POST", "/route"), ("POST", "/models/benchmark"), ("POST", "/models/tag"),
-    ("PATCH", "/models/p%2Fgood/enable"),
+    ("PATCH", "/models/p%2Fgood/enable"), ("POST", "/models/p%2Fgood/reset"),
+    ("DELETE", "/models/p%2Fgood"), ("POST", "/benchmark-tasks"),
+    ("PUT", "/benchmark-tasks/none"), ("PUT", "/prompts/judge"),
 ]  # fmt: skip
 
 
