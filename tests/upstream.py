@@ -113,7 +113,7 @@ class Upstream:
 
     async def said(self, model, body, form):
         """What a model answers: by its name, by the script, else an echo."""
-        if model == "clever":
+        if model in ("clever", "strict"):
             return clever(form.read(body))
         if model == "tool-caller" and body.get("tools"):
             return Said(calls=[("c1", body["tools"][0]["function"]["name"], '{"a": 1}')])
@@ -183,9 +183,30 @@ def refused(model, body):
     match model:
         case "no-temperature" if "temperature" in body:
             return refusal("Unsupported parameter: 'temperature'")
+        case "clever" if "thread" in body:
+            details = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+            error = {"type": "invalid_request_error", "message": "no threads", "details": details}
+            return web.json_response({"type": "error", "error": error}, status=400)
+        case "strict" if name := foreign(body):
+            detail = {"type": "extra_forbidden", "loc": ["body", "messages", 1, name],
+                      "msg": "Extra inputs are not permitted"}  # fmt: skip
+            return web.json_response(
+                {"object": "error", "message": {"detail": [detail]}}, status=422
+            )
         case "no-schema" if "response_format" in body:
             return refusal("response_format is not supported")
     return None
+
+
+def foreign(body):
+    """A field of a message, or of a part of one, that is no part of chat completions."""
+    known = {"role", "content", "name", "tool_calls", "tool_call_id", "refusal"}
+    known |= {"type", "text", "image_url", "input_audio", "file"}
+    contents = [message.get("content") for message in body["messages"]]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return next(
+        (name for found in (*body["messages"], *parts) for name in found.keys() - known), ""
+    )
 
 
 def refusal(message):
