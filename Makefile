@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup up demo test check fix bench lock
+.PHONY: help setup up demo test check fix bench soak lock
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -35,6 +35,9 @@ fix: setup ## let ruff edit
 
 bench: setup ## requests/s and CPU seconds per 1000 requests, beside the bare upstream
 	$(BIN)/python tests/bench.py
+
+soak: setup ## ten thousand streams that break in every way; nothing may be left
+	$(BIN)/python tests/soak.py
 
 lock: ## renew constraints.txt
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml -o constraints.txt && echo uv==0.13.9 >> constraints.txt

@@ -1,18 +1,30 @@
-"""``make bench``: the cached route beside the bare upstream, in one run on one machine.
+"""``make bench``: what the service costs, beside the bare upstream and a minimal proxy, in one run.
 
-Compare the lines of one run with each other; machines differ, and are noisy. CPU is that of the
-measured server's processes alone, from /proc; the load comes from a process of its own.
+Compare the lines of one run with each other: machines differ, and are noisy. All servers run at
+once, each in its own process, and take their turns in rounds; a line is the median of its rounds.
+CPU is that of the measured server's own processes, from /proc. The service runs as ``touchstone
+serve`` with chat locked by a key, metrics, and the journal on a real PostgreSQL.
+
+- ``cached``: the same prompt again, so the decision comes from the cache; ``missed``: a new prompt
+  each time, so the meta-model is asked too, which makes two calls to the upstream; ``streamed``:
+  a cached decision and 20 pieces, 5 ms apart; ``burst``: the same without a pause, so that pieces
+  meet in one read.
+- First byte added, and the streaming overhead, are differences between two lines of this run.
+
+``--profile`` shows where the time of a worker goes: see ``tests/bench_profile.py``.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
@@ -23,138 +35,161 @@ from core.store.embedded import embedded_url, stop_embedded
 from core.store.interviews import save_interview
 from core.store.models import upsert_discovered
 from core.store.pool import migrate, open_pool
+from tests.bench_parts import KEY, KINDS, cpu_s, machine_busy_s
+from tests.bench_profile import profile
 
-VERDICT = json.dumps(
-    {"category": "reasoning", "modelname": "up/a", "reason": "it is", "matching_tags": ["math"]}
-)
-BODY = json.dumps(
-    {
-        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "a",
-        "choices": [{"index": 0, "finish_reason": "stop",
-                     "message": {"role": "assistant", "content": VERDICT}}],
-        "usage": {"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40},
-    }
-).encode()  # fmt: skip
-ANSWER = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY)
-) + BODY
+ROOT = Path(__file__).parent.parent
+PARTS = (sys.executable, "-m", "tests.bench_parts")
+WARM_S = 1.0
+WITHOUT_ROUTING = ("cached", "streamed", "burst")
 
 
-class Canned(asyncio.Protocol):
-    """The bare upstream: one answer for every request, as cheaply as Python can."""
+@dataclass
+class Server:
+    """A running server, and the kinds of load that it is measured under."""
 
-    def connection_made(self, transport):
-        self.transport, self.rest = transport, b""
-
-    def data_received(self, data):
-        self.rest += data
-        while (end := self.rest.find(b"\r\n\r\n")) != -1:
-            length = 0
-            for line in self.rest[:end].lower().split(b"\r\n"):
-                if line.startswith(b"content-length:"):
-                    length = int(line[15:])
-            if len(self.rest) < end + 4 + length:
-                return
-            self.rest = self.rest[end + 4 + length :]
-            self.transport.write(ANSWER)
+    name: str
+    port: int
+    process: subprocess.Popen
+    kinds: tuple[str, ...]
 
 
-async def upstream(port):
-    server = await asyncio.get_running_loop().create_server(Canned, "127.0.0.1", port)
-    await server.serve_forever()
+@dataclass
+class Line:
+    """One server under one kind of load; CPU seconds are for 1000 requests."""
+
+    name: str
+    kind: str
+    rate: float
+    cpu_s: float
+    p50_ms: float
+    p99_ms: float
+    first_byte_ms: float
+    #: answers are read in so many pieces: 20 when none of a stream were joined on the way
+    pieces: float
+    failures: int
+    complaint: str
+    #: cores that were taken: by the bare upstream, by the load itself, and by strangers
+    upstream_cores: float
+    load_cores: float
+    strangers_cores: float
 
 
-class Asker(asyncio.Protocol):
-    """One connection that asks again as soon as it has its answer."""
-
-    def __init__(self, request, tally):
-        self.request, self.tally = request, tally
-        self.buffer, self.started = b"", 0.0
-
-    def connection_made(self, transport):
-        self.transport = transport
-        self.ask()
-
-    def ask(self):
-        self.started = time.perf_counter()
-        self.transport.write(self.request)
-
-    def data_received(self, data):
-        self.buffer += data
-        head, mark, body = self.buffer.partition(b"\r\n\r\n")
-        if not mark:
-            return
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
-        if len(body) < length:
-            return
-        self.buffer = b""
-        self.tally.append(time.perf_counter() - self.started)
-        self.tally.failures += b" 200 " not in head[:20]
-        self.ask()
-
-
-class Tally(list):
-    failures = 0
-
-
-async def load(port, connections, seconds):
-    """Prints requests, failures and the median latency as JSON."""
-    message = {"role": "user", "content": "Which of two numbers is larger, 9.9 or 9.11?"}
-    payload = json.dumps({"model": "touchstone", "messages": [message]}).encode()
-    head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json"
-        f"\r\ncontent-length: {len(payload)}\r\n\r\n"
-    )
-    request, tally = head.encode() + payload, Tally()
-    loop = asyncio.get_running_loop()
-    made = [
-        await loop.create_connection(lambda: Asker(request, tally), "127.0.0.1", port)
-        for _ in range(connections)
-    ]
-    await asyncio.sleep(seconds)
-    for transport, _ in made:
-        transport.abort()
-    tally.sort()
-    found = {
-        "requests": len(tally),
-        "failures": tally.failures,
-        "p50_ms": tally[len(tally) // 2] * 1e3,
-    }
-    sys.stdout.write(json.dumps(found))
-
-
-def cpu_s(pid):
-    """User and system seconds of a process and its children so far."""
-    found = 0.0
-    for one in [pid, *children(pid)]:
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        found += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return found
-
-
-def children(pid):
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    direct = [int(child) for child in text.split()]
-    return direct + [grandchild for child in direct for grandchild in children(child)]
-
-
-def measure(name, process, port, options):
-    """One line of the report: load from a process of its own, CPU of ``process``."""
-    arguments = [sys.executable, __file__, "--load", str(port)]
-    more = ["--connections", str(options.connections)]
-    subprocess.run([*arguments, *more, "--seconds", "2"], capture_output=True, check=True)
-    before, started = cpu_s(process.pid), time.perf_counter()
+def run_load(port, kind, connections, seconds):
+    command = [*PARTS, "load", str(port), "--kind", kind, "--connections", str(connections)]
     done = subprocess.run(
-        [*arguments, *more, "--seconds", str(options.seconds)], capture_output=True, check=True
+        [*command, "--seconds", str(seconds)], capture_output=True, check=True, cwd=ROOT
     )
-    used, took = cpu_s(process.pid) - before, time.perf_counter() - started
-    found = json.loads(done.stdout)
-    rate = found["requests"] / min(took, options.seconds)
+    return json.loads(done.stdout)
+
+
+def measure(server, behind, kind, options, *, database=None):
+    """One round: ``behind`` is the upstream's process, ``database`` PostgreSQL's."""
+    ours = {server.process.pid, behind.pid, *([database] if database else [])}
+    before, started = {pid: cpu_s(pid) for pid in ours}, time.perf_counter()
+    busy = machine_busy_s()
+    found = run_load(server.port, kind, options.connections, options.seconds)
+    took = time.perf_counter() - started
+    used = {pid: cpu_s(pid) - before[pid] for pid in ours}
+    strangers = machine_busy_s() - busy - sum(used.values()) - found["load_cpu_s"]
+    return Line(
+        name=server.name,
+        kind=kind,
+        rate=found["requests"] / found["seconds"],
+        cpu_s=used[server.process.pid] / found["requests"] * 1000,
+        upstream_cores=used[behind.pid] / took,
+        load_cores=found["load_cpu_s"] / took,
+        strangers_cores=max(0.0, strangers / took),
+        **{name: found[name] for name in ("p50_ms", "p99_ms", "first_byte_ms", "pieces")},
+        failures=found["failures"],
+        complaint=found["complaint"],
+    )
+
+
+def median(rounds):
+    """One line of several rounds: the median of each number, and all failures."""
+    first, *_ = rounds
+    middle = {
+        name: statistics.median(getattr(line, name) for line in rounds)
+        for name, value in asdict(first).items()
+        if isinstance(value, float)
+    }
+    failures = sum(line.failures for line in rounds)
+    complaint = next((line.complaint for line in rounds if line.complaint), "")
+    return Line(**{**asdict(first), **middle, "failures": failures, "complaint": complaint})
+
+
+def measure_all(servers, behind, options, database):
+    """All servers under all their kinds, in rounds; the medians."""
+    turns = [(server, kind) for server in servers for kind in server.kinds]
+    for server, kind in turns:
+        run_load(server.port, kind, options.connections, WARM_S)
+    found = {(server.name, kind): [] for server, kind in turns}
+    for _ in range(options.rounds):
+        for server, kind in turns:
+            line = measure(server, behind, kind, options, database=database)
+            found[server.name, kind].append(line)
+    return [median(rounds) for rounds in found.values()]
+
+
+def conclude(lines):
+    """The figures that the targets are about."""
+    by = {(line.name, line.kind): line for line in lines}
+    bare, proxy = by["upstream", "cached"], by["minimal proxy", "cached"]
+    cached, missed = by["1 worker", "cached"], by["1 worker", "missed"]
+    streamed, direct = by["1 worker", "streamed"], by["upstream", "streamed"]
+    proxied = by["minimal proxy", "streamed"]
+    return {
+        "cached_cpu_s": cached.cpu_s,
+        "cached_rate": cached.rate,
+        "missed_cpu_s": missed.cpu_s,
+        "streamed_cpu_s": streamed.cpu_s,
+        "stream_overhead_cpu_s": streamed.cpu_s - cached.cpu_s,
+        "burst_overhead_cpu_s": by["1 worker", "burst"].cpu_s - cached.cpu_s,
+        "first_byte_added_ms": streamed.first_byte_ms - direct.first_byte_ms,
+        "minimal_proxy_first_byte_added_ms": proxied.first_byte_ms - direct.first_byte_ms,
+        "cached_cpu_over_minimal_proxy": cached.cpu_s / proxy.cpu_s,
+        "streamed_cpu_over_minimal_proxy": streamed.cpu_s / proxied.cpu_s,
+        "two_workers_rate_over_one": by["2 workers", "cached"].rate / cached.rate,
+        "upstream_rate_over_service": bare.rate / cached.rate,
+        "upstream_busy_cores": max(line.upstream_cores for line in lines if line is not bare),
+        "strangers_cores": statistics.median(line.strangers_cores for line in lines),
+    }
+
+
+#: figure, what it says, the bound, and whether it is the least (else the most)
+TARGETS = (
+    ("cached_cpu_s", "cached, CPU s for 1000 requests", 0.40, False),
+    ("cached_rate", "cached, requests/s of one worker", 2500, True),
+    ("stream_overhead_cpu_s", "streamed less cached, CPU s for 1000 streams", 0.7, False),
+    ("first_byte_added_ms", "first byte added, ms", 2.0, False),
+)
+
+
+def show(lines, figures, options):
     say(
-        f"{name:28} {rate:8.0f} requests/s   {used / found['requests'] * 1000:6.3f} CPU s/1000"
-        f"   p50 {found['p50_ms']:6.2f} ms   {found['failures']} failures"
+        f"\n{options.connections} connections, median of {options.rounds} rounds of"
+        f" {options.seconds:g} s\n\n"
+        f"{'':26}{'requests/s':>11}{'CPU s/1000':>12}{'p50 ms':>9}{'p99 ms':>9}{'1st byte':>10}"
+        f"{'pieces':>8}{'failed':>8}{'strangers':>11}"
     )
-    return found["requests"]
+    for line in lines:
+        kind = "whole" if line.kind == "cached" and "worker" not in line.name else line.kind
+        say(
+            f"{line.name + ', ' + kind:26}{line.rate:11.0f}{line.cpu_s:12.3f}{line.p50_ms:9.2f}"
+            f"{line.p99_ms:9.2f}{line.first_byte_ms:10.2f}{line.pieces:8.1f}{line.failures:8}"
+            f"{line.strangers_cores:11.2f}"
+        )
+    say("\nstrangers: cores that processes of others took meanwhile; near 0 on an idle machine\n")
+    for name, value in figures.items():
+        say(f"{name:36}{value:10.3f}")
+    say("")
+    for name, says, bound, least in TARGETS:
+        met = figures[name] >= bound if least else figures[name] <= bound
+        sign = "at least" if least else "at most"
+        say(f"{'met   ' if met else 'MISSED'}  {says}: {figures[name]:.2f}, {sign} {bound:g}")
+    if complaint := next((line.complaint for line in lines if line.complaint), ""):
+        sys.exit(f"\nrequests failed, so the figures say nothing; one was answered\n{complaint}")
 
 
 def say(line):
@@ -163,36 +198,93 @@ def say(line):
 
 
 @contextmanager
-def running(command, environment=None, log=None):
+def running(command, environment=None, log=None, cwd=ROOT):
     with Path(log or os.devnull).open("w") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=cwd)
     try:
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(40)
 
 
-def until_up(url):
-    for _ in range(200):
+def until_up(port, log=None):
+    url = f"http://127.0.0.1:{port}/readyz"
+    for _ in range(300):
         try:
             if httpx.get(url).is_success:
                 return
         except httpx.HTTPError:
             pass
         time.sleep(0.1)
-    raise TimeoutError(url)
+    raise TimeoutError(f"{url} does not come up\n{log.read_text()[-3000:] if log else ''}")
 
 
 async def prepare(url):
+    """Tables, and two enabled models, so that there is something to decide."""
     await migrate(url)
     pool = await open_pool(url)
     await upsert_discovered(pool, "up", {"a": {}, "b": {}})
     for name in ("a", "b"):
-        await save_interview(
-            pool, Interview(provider="up", model=name, status="ok", strengths=["math"])
-        )
+        tagged = Interview(provider="up", model=name, status="ok", strengths=["math"])
+        await save_interview(pool, tagged)
     await pool.close()
+
+
+def environment_of(home, url, upstream_port):
+    """Of a service that does all that it does for a living."""
+    providers = [{"name": "up", "base_url": f"http://127.0.0.1:{upstream_port}"}]
+    (home / "providers.json").write_text(json.dumps(providers))
+    return os.environ | {  # noqa: TID251 - for the measured process
+        "TOUCHSTONE_HOME": str(home), "DATABASE_URL": url, "PYTHONPATH": str(ROOT),
+        "PROVIDERS_FILE": str(home / "providers.json"), "SELECTION_CACHE_TTL": "1h",
+        "MODEL_SELECTION_PROVIDER": "up", "MODEL_SELECTION_MODEL": "a",
+        "ADMIN_API_KEY": KEY, "REQUIRE_AUTH_FOR_CHAT": "true",
+    }  # fmt: skip
+
+
+@contextmanager
+def the_service(home, environment, port, workers=1):
+    """Its process, once it is ready."""
+    environment = environment | {"PORT": str(port), "WORKERS": str(workers)}
+    command = [sys.executable, "-m", "touchstone", "serve"]
+    log = home / f"log-{port}"
+    with running(command, environment, log, home) as process:  # where no .env is
+        until_up(port, log=log)
+        yield process
+
+
+def report(home, url, options):
+    upstream_port, proxy_port, one, two = range(options.port, options.port + 4)
+    environment = environment_of(home, url, upstream_port)
+    gap = ["--gap-ms", str(options.gap_ms)]
+    with ExitStack() as stack:
+        behind = stack.enter_context(running([*PARTS, "upstream", str(upstream_port), *gap]))
+        until_up(upstream_port)
+        if options.profile:
+            worker = stack.enter_context(the_service(home, environment, one))
+            profile(worker.pid, lambda seconds: run_load(one, options.profile, 16, seconds), say)
+            return
+        proxy_command = [*PARTS, "proxy", str(proxy_port), "--upstream", str(upstream_port)]
+        proxy = stack.enter_context(running(proxy_command))
+        until_up(proxy_port)
+        servers = [
+            Server("upstream", upstream_port, behind, WITHOUT_ROUTING),
+            Server("minimal proxy", proxy_port, proxy, WITHOUT_ROUTING),
+        ]
+        for port, workers, name in ((one, 1, "1 worker"), (two, 2, "2 workers")):
+            process = stack.enter_context(the_service(home, environment, port, workers))
+            servers.append(Server(name, port, process, KINDS))
+        postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+        lines = measure_all(servers, behind, options, postmaster)
+    figures = conclude(lines)
+    with psycopg.connect(url) as conn:
+        [(figures["journal_rows"],)] = conn.execute("SELECT count(*) FROM decisions").fetchall()
+    show(lines, figures, options)
+    if options.json:
+        Path(options.json).write_text(
+            json.dumps({"figures": figures, "lines": [asdict(line) for line in lines]}, indent=1)
+        )
 
 
 def main(options):
@@ -206,47 +298,13 @@ def main(options):
             stop_embedded(home)
 
 
-def report(home, url, options):
-    upstream_port, port = options.port, options.port + 1
-    providers = [{"name": "up", "base_url": f"http://127.0.0.1:{upstream_port}"}]
-    (home / "providers.json").write_text(json.dumps(providers))
-    environment = os.environ | {  # noqa: TID251 - for the measured process
-        "TOUCHSTONE_HOME": str(home), "DATABASE_URL": url, "PORT": str(port),
-        "PROVIDERS_FILE": str(home / "providers.json"), "SELECTION_CACHE_TTL": "1h",
-        "MODEL_SELECTION_PROVIDER": "up", "MODEL_SELECTION_MODEL": "a",
-    }  # fmt: skip
-    bare = [sys.executable, __file__, "--upstream", str(upstream_port)]
-    with running(bare) as behind:
-        until_up(f"http://127.0.0.1:{upstream_port}/")
-        say(f"{options.connections} connections, {options.seconds} s each")
-        measure("bare upstream", behind, upstream_port, options)
-        for workers in (1, 2):
-            environment["WORKERS"] = str(workers)
-            serve(home, environment, port, f"service, cached, {workers} worker(s)", options)
-    with psycopg.connect(url) as conn:
-        [(written,)] = conn.execute("SELECT count(*) FROM decisions").fetchall()
-        [(misses,)] = conn.execute("SELECT count(*) FROM decisions WHERE NOT cached").fetchall()
-    say(f"journal: {written} decisions written, {misses} of them not from the cache")
-
-
-def serve(home, environment, port, name, options):
-    ours = [sys.executable, "-m", "touchstone", "serve"]
-    with running(ours, environment, home / "log") as service:
-        until_up(f"http://127.0.0.1:{port}/readyz")
-        measure(name, service, port, options)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--upstream", type=int)
-    parser.add_argument("--load", type=int)
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--port", type=int, default=18480)
-    chosen = parser.parse_args()
-    if chosen.upstream:
-        asyncio.run(upstream(chosen.upstream))
-    elif chosen.load:
-        asyncio.run(load(chosen.load, chosen.connections, chosen.seconds))
-    else:
-        main(chosen)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--gap-ms", type=float, default=5, help="between two pieces of a stream")
+    parser.add_argument("--port", type=int, default=18480, help="the first of four")
+    parser.add_argument("--json", help="a file to write the figures to")
+    parser.add_argument("--profile", choices=KINDS, nargs="?", const="cached")
+    main(parser.parse_args())
