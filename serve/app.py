@@ -200,10 +200,9 @@ async def _count(request: Request, response: HTTPResponse) -> None:
     service: Service = request.app.ctx.service
     route = f"/{request.route.path}" if request.route else "unknown"
     method = request.method if request.method in _METHODS else "other"
-    service.metrics.requests.labels(method, route, response.status).inc()
     started = getattr(request.ctx, "started", None)
-    if started is not None:
-        service.metrics.duration.labels(route).observe(time.perf_counter() - started)
+    taken = None if started is None else time.perf_counter() - started
+    service.metrics.answered(method, route, response.status, taken)
     response.headers.setdefault("x-request-id", getattr(request.ctx, "request_id", ""))
 
 

@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,6 +22,14 @@ from serve.registry import Registry
 BUCKETS = tuple(0.01 * 2**power for power in range(14))
 #: tokens, 1 … 4 194 304, times four
 TOKEN_BUCKETS = tuple(float(4**power) for power in range(12))
+
+
+#: children that are found without looking
+_CHILDREN = 4096
+
+
+def _child(metric: Any, *labels: str) -> Any:
+    return metric.labels(*labels)
 
 
 class Models(Collector):
@@ -54,6 +64,8 @@ class Metrics:
     def __init__(self, shared: Path | None = None) -> None:
         self._shared = shared
         self.registry = CollectorRegistry()
+        # finding a metric's child costs more than counting with it
+        self._child = lru_cache(maxsize=_CHILDREN)(_child)
         self._of_requests()
         self._of_calls()
         self._of_decisions()
@@ -133,11 +145,17 @@ class Metrics:
     def _gauge(self, name: str, help_text: str) -> Gauge:
         return Gauge(name, help_text, registry=self.registry, multiprocess_mode="livesum")
 
+    def answered(self, method: str, route: str, status: int, seconds: float | None) -> None:
+        """A request was answered, or a stream begun, after so long; None: nobody looked."""
+        self._child(self.requests, method, route, str(status)).inc()
+        if seconds is not None:
+            self._child(self.duration, route).observe(seconds)
+
     def decided(self, decision: Decision) -> None:
-        self.decisions.labels(decision.target, decision.outcome).inc()
         cached = "hit" if decision.cached else "miss"
-        self.cache.labels(cached).inc()
-        self.decision_duration.labels(cached).observe(decision.decision_ms / 1000)
+        self._child(self.decisions, decision.target, decision.outcome).inc()
+        self._child(self.cache, cached).inc()
+        self._child(self.decision_duration, cached).observe(decision.decision_ms / 1000)
         if decision.outcome == "fallback":
             self.failures.labels("fallback").inc()
 
@@ -146,19 +164,19 @@ class Metrics:
     ) -> None:
         """One model call that ended, with the code of its error."""
         provider, _, model = target.partition("/")
-        self.calls.labels(operation, provider, model, error).observe(seconds)
+        self._child(self.calls, operation, provider, model, error).observe(seconds)
 
     def began(self, target: str, seconds: float) -> None:
         """The first bytes of a stream came after so long."""
         provider, _, model = target.partition("/")
-        self.first_chunk.labels("chat", provider, model).observe(seconds)
+        self._child(self.first_chunk, "chat", provider, model).observe(seconds)
 
     def spent(self, target: str, usage: Usage) -> None:
         """The tokens of one call, as far as its provider tells."""
         provider, _, model = target.partition("/")
         for kind, count in (("input", usage.tokens_in), ("output", usage.tokens_out)):
             if count is not None:
-                self.tokens.labels("chat", provider, model, kind).observe(count)
+                self._child(self.tokens, "chat", provider, model, kind).observe(count)
 
     def observe(
         self, journal: Journal, *, entries: int, conversations: int, in_flight: int

@@ -6,16 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import orjson
 
 from core.errors import BadRequest, UpstreamError, UpstreamRejected
 from core.providers import quirks, translate
 from core.providers.addresses import chat_url, embeddings_url, wire_format
 from core.providers.discovery import answering, configured, list_models
-from core.providers.http import Client, message_of, object_of, read_bytes, reading
+from core.providers.http import Client, Incoming, message_of, object_of, reading
 from core.providers.mending import mended
-from core.providers.watch import Watch, usage_of, without_usage
+from core.providers.watch import Watch, usage_of
 from core.records import Provider, ProviderType, Question, Reply, Usage
 
 __all__ = [
@@ -77,8 +76,11 @@ async def forward(client: Client, provider: Provider, model: str, asked: Asked) 
     body = translate.request({**asked.body, "model": model}, asked.spoken, wanted, asked.max_tokens)
     async with client.pace(provider).turn():
         started = time.perf_counter()
-        response = await _opened(client, provider, model, body, asked)
-        raw = await read_bytes(provider, response)
+        incoming = await _opened(client, provider, model, body, asked)
+        try:
+            raw = await incoming.read()
+        finally:
+            await incoming.aclose()
         latency_ms = (time.perf_counter() - started) * 1000
     found = _checked(provider, wanted, object_of(provider, raw))
     usage = usage_of(found)
@@ -107,18 +109,17 @@ async def stream(
     given = {**asked.body, "model": model}
     body = translate.request(given, asked.spoken, wanted, asked.max_tokens)
     async with client.pace(provider).turn():
-        response = await _opened(client, provider, model, body, asked)
+        incoming = await _opened(client, provider, model, body, asked)
         try:
-            watch = Watch(provider, wanted, asked.heard if wanted == asked.spoken else None)
-            events = watch.events(response)
-            found = Streaming(frames=events, watch=watch)
-            if wanted != asked.spoken:
-                found.frames = _translated(provider, events, asked, given)
-            if asked.spoken == "openai-compatible" and not _wants_usage(asked.body):
-                found.frames = without_usage(found.frames)
-            yield found
+            alike = wanted == asked.spoken
+            hidden = wanted == "openai-compatible" and alike and not _wants_usage(asked.body)
+            watch = Watch(wanted, asked.heard if alike else None, hides_usage=hidden)
+            frames = watch.events(incoming)
+            if not alike:
+                frames = _translated(provider, frames, asked, given)
+            yield Streaming(frames=frames, watch=watch)
         finally:
-            await response.aclose()
+            await incoming.aclose()
 
 
 async def _translated(
@@ -128,9 +129,11 @@ async def _translated(
     given: Mapping[str, Any],
 ) -> AsyncIterator[bytes]:
     """``events`` of the provider in the client's format; ``given``: the client's body."""
+    wanted, usage = wire_format(provider), _wants_usage(asked.body)
     with reading(provider):
-        wanted = wire_format(provider)
-        async for frame in translate.stream(events, wanted, asked.spoken, given, asked.heard):
+        async for frame in translate.stream(
+            events, wanted, asked.spoken, given, asked.heard, usage=usage
+        ):
             yield frame
 
 
@@ -141,8 +144,8 @@ def _wants_usage(body: Mapping[str, Any]) -> bool:
 
 async def _opened(
     client: Client, provider: Provider, model: str, body: Mapping[str, Any], asked: Asked
-) -> httpx.Response:
-    """The open response. A refusal that tells what the model does not take is remembered, the
+) -> Incoming:
+    """The answer, begun. A refusal that tells what the model does not take is remembered, the
     request mended, and asked again."""
     target = f"{provider.name}/{model}"
     more = asked.headers if wire_format(provider) == asked.spoken else {}

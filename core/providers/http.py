@@ -1,16 +1,18 @@
 """The one HTTP client, with driver errors translated where they arise."""
 
+import asyncio
 import contextlib
 import email.utils
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import aiohttp
 import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
@@ -24,9 +26,12 @@ from core.errors import (
 from core.providers.addresses import auth_headers
 from core.providers.pace import Pace
 from core.providers.quirks import Quirks
+from core.providers.silence import Silence
 from core.records import Provider
 
 CONNECT_S = 10.0
+#: seconds that an unused connection is kept
+_KEEPALIVE_S = 15.0
 #: bytes of an error's body that are read
 _ERROR_BYTES = 65536
 #: how providers say that the account has no money left
@@ -46,9 +51,7 @@ class Client:
         """``shared``: the directory of all processes that keep the providers' limits together."""
         self._shared = shared
         self.quirks = Quirks()
-        self._transport = transport or AiohttpTransport(
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=512)
-        )
+        self._transport = transport or AiohttpTransport(client=_session)
         self._paces: dict[str, Pace] = {}
 
     async def aclose(self) -> None:
@@ -77,8 +80,8 @@ class Client:
         url: str,
         content: bytes | None = None,
         more: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        """An open response below 400, to be closed by the caller; ``more`` are headers.
+    ) -> "Incoming":
+        """An answer below 400, begun; ``more`` are headers. The caller closes it.
 
         Waiting for the provider's pace comes before; `UpstreamTimeout` counts silence only.
         """
@@ -90,55 +93,99 @@ class Client:
             _parsed(url),
             headers=headers,
             content=content,
-            extensions={"timeout": _timeouts(provider)},
+            extensions=_TIMEOUTS,
         )
-        with translated(provider):
-            response = await self._transport.handle_async_request(request)
-            if response.status_code < 400:
-                return response
-            try:
-                raise await _rejection(provider, response)
-            finally:
-                await response.aclose()
+        silence = Silence(provider.timeout_s)
+        try:
+            with translated(provider, silence):
+                silence.begins()
+                response = await self._transport.handle_async_request(request)
+            found = Incoming(provider, response, silence)
+        except BaseException:
+            silence.close()
+            raise
+        if response.status_code < 400:
+            return found
+        try:
+            raise _rejection(provider, response, await found.read(_ERROR_BYTES))
+        finally:
+            await found.aclose()
 
     async def read(self, provider: Provider, url: str, content: bytes | None = None) -> bytes:
         """The whole body of an answer below 400."""
-        return await read_bytes(provider, await self.open(provider, url, content))
+        answer = await self.open(provider, url, content)
+        try:
+            return await answer.read()
+        finally:
+            await answer.aclose()
 
 
+class Incoming:
+    """An answer that has begun: pieces of its body, and the silence between them."""
+
+    __slots__ = ("_response", "pieces", "provider", "silence")
+
+    def __init__(self, provider: Provider, response: httpx.Response, silence: Silence) -> None:
+        self.provider, self.silence = provider, silence
+        self._response = response
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        self.pieces: AsyncIterable[bytes] = stream
+
+    async def read(self, most: int | None = None) -> bytes:
+        """The whole body, or its beginning as soon as ``most`` bytes are there."""
+        found: list[bytes] = []
+        size = 0
+        with translated(self.provider, self.silence):
+            self.silence.begins()
+            async for piece in self.pieces:
+                found.append(piece)
+                size += len(piece)
+                if most is not None and size >= most:
+                    break
+                self.silence.begins()
+            self.silence.ends()
+        return b"".join(found)
+
+    async def aclose(self) -> None:
+        self.silence.close()
+        await self._response.aclose()
+
+
+def _session() -> aiohttp.ClientSession:
+    """No limit of connections, for providers have limits of their own; and no cookies, which would
+    carry one client's state to the next."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+#: silence is counted by `Silence`
+_TIMEOUTS: dict[str, Any] = {"timeout": {"connect": CONNECT_S}}
 #: parsing an address costs more than all else in making a request
 _parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
-def _timeouts(provider: Provider) -> dict[str, float]:
-    silence = provider.timeout_s
-    return {"connect": CONNECT_S, "read": silence, "write": silence, "pool": silence}
-
-
 @contextlib.contextmanager
-def translated(provider: Provider) -> Iterator[None]:
+def translated(provider: Provider, silence: Silence | None = None) -> Iterator[None]:
     """Driver errors become ours, naming the provider and never its address or key."""
     try:
         yield
+    except asyncio.CancelledError:
+        if silence is None or not silence.caused():
+            raise
+        raise UpstreamTimeout(
+            f"{provider.name} was silent for {provider.timeout_s:g} s (its timeout setting)"
+        ) from None
     except (httpx.ConnectTimeout, httpx.ConnectError) as exc:
         # the transport files refusals and hang-ups under ConnectTimeout too: its cause tells
         if isinstance(exc.__cause__, TimeoutError):
             raise UpstreamTimeout(f"{provider.name} did not accept a connection in time") from exc
         raise UpstreamError(f"{provider.name} is unreachable or hung up: is it up?") from exc
-    except httpx.TimeoutException as exc:
-        raise UpstreamTimeout(
-            f"{provider.name} was silent for {provider.timeout_s:g} s (its timeout setting)"
-        ) from exc
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
         raise UpstreamError(f"{provider.name} broke off its answer") from exc
 
 
-async def _rejection(provider: Provider, response: httpx.Response) -> UpstreamError:
-    body = b""
-    async for piece in response.aiter_raw():
-        body += piece
-        if len(body) >= _ERROR_BYTES:
-            break
+def _rejection(provider: Provider, response: httpx.Response, body: bytes) -> UpstreamError:
     status = response.status_code
     said = _said(body, provider)
     wait = retry_after_s(response.headers.get("retry-after"))
@@ -199,15 +246,6 @@ def reading(provider: Provider) -> Iterator[None]:
         yield
     except _ODD as exc:
         raise UpstreamError(f"{provider.name} answered in an unknown form") from exc
-
-
-async def read_bytes(provider: Provider, response: httpx.Response) -> bytes:
-    """The whole body; the response is closed, whatever happens."""
-    with translated(provider):
-        try:
-            return b"".join([piece async for piece in response.aiter_raw()])
-        finally:
-            await response.aclose()
 
 
 def object_of(provider: Provider, raw: bytes) -> dict[str, Any]:

@@ -19,22 +19,24 @@ _BLANK = (b"\n\n", b"\r\n\r\n")
 _BETWEEN = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
-async def whole_events(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Runs of whole events, each with its blank line; what is left at the end comes last.
+class Whole:
+    """Makes runs of whole events out of pieces; a piece that ends with an event passes as it is."""
 
-    A piece that ends with an event goes through as it is, so a stream costs little.
-    """
-    rest = b""
-    async for piece in pieces:
-        rest = rest + piece if rest else piece
-        if rest.endswith(_BLANK):
-            yield rest
-            rest = b""
-        elif end := max(_after(rest, blank) for blank in _BLANK):
-            yield rest[:end]
-            rest = rest[end:]
-    if rest:
-        yield rest
+    __slots__ = ("rest",)
+
+    def __init__(self) -> None:
+        #: the beginning of an event, whose end has not come yet
+        self.rest = b""
+
+    def add(self, piece: bytes) -> bytes:
+        """All events that are whole by now, each with its blank line; empty while there is none."""
+        run = self.rest + piece if self.rest else piece
+        if run.endswith(_BLANK):
+            self.rest = b""
+            return run
+        end = max(_after(run, blank) for blank in _BLANK)
+        self.rest = run[end:]
+        return run[:end]
 
 
 def _after(text: bytes, blank: bytes) -> int:
@@ -53,9 +55,12 @@ async def objects(pieces: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]
 
     `UpstreamError` for data that is no JSON object.
     """
-    async for run in whole_events(pieces):
-        for found in data_of(run):
+    whole = Whole()
+    async for piece in pieces:
+        for found in data_of(whole.add(piece)):
             yield found
+    for found in data_of(whole.rest):
+        yield found
 
 
 def data_of(run: bytes) -> list[dict[str, Any]]:

@@ -101,8 +101,11 @@ def stream(
     wanted: ProviderType,
     asked: Mapping[str, Any],
     done: Callable[[Object], None] | None,
+    *,
+    usage: bool,
 ) -> AsyncIterator[bytes]:
-    """A provider's events in the client's format; ``done`` gets a Responses client's final object.
+    """A provider's events in the client's format; ``done`` gets a Responses client's final object,
+    and ``usage`` is whether a chat client wants to see the tokens.
 
     `UpstreamError` for what is not as the provider's format has it.
     """
@@ -117,14 +120,16 @@ def stream(
             chunks = responses.stream.to_chat(objects, model)
     match wanted:
         case "openai-compatible":
-            return _framed(chunks)
+            return _framed(chunks, usage)
         case "anthropic":
             return messages.stream.from_chat(chunks, model)
         case "openai-responses":
             return responses.stream.from_chat(chunks, asked, model, done)
 
 
-async def _framed(chunks: AsyncIterator[Object]) -> AsyncIterator[bytes]:
+async def _framed(chunks: AsyncIterator[Object], usage: bool) -> AsyncIterator[bytes]:
     async for chunk in chunks:
+        if not (usage or chunk["choices"]):
+            continue
         yield b"data: " + orjson.dumps(chunk) + b"\n\n"
     yield sse.DONE

@@ -7,11 +7,9 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import httpx
-
 from core.errors import UpstreamError
 from core.providers import sse
-from core.providers.http import translated
+from core.providers.http import Incoming, translated
 from core.records import Provider, ProviderType, Usage
 
 #: how a line of an event stream may begin; cut short, for the first piece may be
@@ -33,44 +31,64 @@ _NO_USAGE = re.compile(rb',\s?"usage":\s?null')
 
 
 class Watch:
-    """Watches one stream of ``provider``, which speaks ``spoken``."""
+    """Watches one stream that speaks ``spoken``."""
 
     def __init__(
         self,
-        provider: Provider,
         spoken: ProviderType,
         heard: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        hides_usage: bool = False,
     ) -> None:
-        """``heard`` is told of a Responses stream's final object before it passes."""
-        self._provider = provider
-        self._spoken: ProviderType = spoken
+        """``heard`` is told of a Responses stream's final object before it passes;
+        ``hides_usage``: the client of a chat stream did not ask for what we did ask for."""
+        self._end, self._tells = _END[spoken], _TELLS[spoken]
+        self._heard, self._hides_usage = heard, hides_usage
+        self._begun = self._ended = False
         self.usage = Usage()
-        self._heard = heard
 
-    async def events(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def events(self, incoming: Incoming) -> AsyncIterator[bytes]:
         """Runs of whole events. `UpstreamError` when it is no event stream, tells of an error, or
-        ends without its end."""
-        ended, first = False, True
-        end, tells = _END[self._spoken], _TELLS[self._spoken]
-        with translated(self._provider):
-            async for run in sse.whole_events(response.aiter_raw()):
-                if first and not run.lstrip().startswith(_FIELDS):
-                    raise UpstreamError(
-                        f"{self._provider.name} answered something that is no event stream"
-                    )
-                first = False
-                if b'"error"' in run and (good := self._before_error(run)) is not None:
-                    if good:
-                        yield good
-                    raise self._failure(run[len(good) :])
-                if any(mark in run for mark in tells):
-                    self._listen(run)
-                ended = ended or any(mark in b"\n" + run for mark in end)
-                yield run
-        if not ended:
-            raise UpstreamError(
-                f"{self._provider.name} ended its stream before the end of the answer"
-            )
+        ends without its end.
+
+        One generator, for each that is nested costs as much as all that is done with a piece.
+        """
+        provider, silence = incoming.provider, incoming.silence
+        whole = sse.Whole()
+        with translated(provider, silence):
+            silence.begins()
+            async for piece in incoming.pieces:
+                silence.ends()
+                if run := whole.add(piece):
+                    if b'"error"' in run and (good := self._before_error(run)) is not None:
+                        if good:
+                            yield good
+                        raise self._failure(provider, run[len(good) :])
+                    if shown := self._seen(provider, run):
+                        yield shown
+                silence.begins()
+            silence.ends()
+        if whole.rest and (shown := self._seen(provider, whole.rest)):
+            yield shown
+        if not self._ended:
+            raise UpstreamError(f"{provider.name} ended its stream before the end of the answer")
+
+    def _seen(self, provider: Provider, run: bytes) -> bytes:
+        """What of a run is shown; the rest is noted."""
+        if not self._begun and not run.lstrip().startswith(_FIELDS):
+            raise UpstreamError(f"{provider.name} answered something that is no event stream")
+        self._begun = True
+        if not self._ended:
+            line = b"\n" + run
+            self._ended = any(mark in line for mark in self._end)
+        told = any(mark in run for mark in self._tells)
+        if told:
+            self._listen(run)
+        if not self._hides_usage or b'"usage"' not in run:
+            return run
+        if told:
+            run = b"".join(event for event in sse.split(run) if not _is_usage(event))
+        return _NO_USAGE.sub(b"", run)
 
     def _before_error(self, run: bytes) -> bytes | None:
         """What comes before the first event that is an error; None when there is no such event."""
@@ -81,11 +99,11 @@ class Watch:
             good += event
         return None
 
-    def _failure(self, events: bytes) -> UpstreamError:
+    def _failure(self, provider: Provider, events: bytes) -> UpstreamError:
         found = next(iter(sse.data_of(events)), {})
         error = found.get("error") or found.get("response", {}).get("error") or found
         words = error.get("message") if isinstance(error, dict) else error
-        return UpstreamError(f"{self._provider.name} broke off: {str(words)[:500]}")
+        return UpstreamError(f"{provider.name} broke off: {str(words)[:500]}")
 
     def _listen(self, run: bytes) -> None:
         for found in sse.data_of(run):
@@ -123,18 +141,6 @@ def joined(earlier: Usage, later: Usage) -> Usage:
         tokens_in=earlier.tokens_in if later.tokens_in is None else later.tokens_in,
         tokens_out=earlier.tokens_out if later.tokens_out is None else later.tokens_out,
     )
-
-
-async def without_usage(runs: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """A chat stream for a client who did not ask for the usage that we did ask for."""
-    tells = _TELLS["openai-compatible"]
-    async for run in runs:
-        if b'"usage"' not in run:
-            yield run
-        elif not any(mark in run for mark in tells):
-            yield _NO_USAGE.sub(b"", run)
-        elif kept := [event for event in sse.split(run) if not _is_usage(event)]:
-            yield _NO_USAGE.sub(b"", b"".join(kept))
 
 
 def _is_usage(event: bytes) -> bool:

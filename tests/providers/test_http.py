@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 
 from core.errors import ProviderRefusesKey, UpstreamError, UpstreamRejected, UpstreamTimeout
 from core.providers import Asked, chat, forward, list_models, stream
@@ -118,6 +119,37 @@ def test_retry_after_reads_both_forms():
 async def test_silence_is_a_timeout(client, provider):
     with pytest.raises(UpstreamTimeout, match="silent"):
         await chat(client, replace(provider, timeout_s=0.2), "hang", HI)
+
+
+async def test_many_calls_to_one_provider_are_in_flight_at_once(client, provider, upstream):
+    calls = [asyncio.create_task(forward(client, provider, "hang", asked())) for _ in range(150)]
+    async with asyncio.timeout(10):
+        while len(upstream.requests) < 150:
+            await asyncio.sleep(0.05)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_cookies_of_a_provider_are_not_kept(client):
+    seen = []
+
+    async def answer(request):
+        seen.append(request.headers.get("cookie"))
+        response = web.json_response({"choices": [{"message": {"content": "x"}}]})
+        response.set_cookie("session", "of another client")
+        return response
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    for _ in range(2):
+        await forward(client, Provider(name="p", base_url=url), "m", asked())
+    await runner.cleanup()
+    assert seen == [None, None]
 
 
 async def test_nobody_there_is_said_plainly(client):

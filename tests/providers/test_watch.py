@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import UpstreamError
-from core.providers import sse
-from core.providers.watch import Watch, usage_of, without_usage
+from core.providers.silence import Silence
+from core.providers.watch import Watch, usage_of
 from core.records import Provider, Usage
 
 P = Provider(name="p", base_url="http://x")
@@ -26,14 +26,16 @@ RESPONSES = (
 )
 
 
-class Pieces:
-    """A response whose body comes in the given pieces."""
+class Arriving:
+    """An answer whose body comes in the given pieces."""
 
     def __init__(self, *pieces):
-        self.pieces = pieces
+        self.provider, self.silence = P, Silence(60)
+        self._pieces = pieces
 
-    async def aiter_raw(self):
-        for piece in self.pieces:
+    @property
+    async def pieces(self):
+        for piece in self._pieces:
             yield piece
 
 
@@ -42,9 +44,12 @@ def cut(whole, places):
     return [whole[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-async def seen(spoken, *pieces, heard=None):
-    watch = Watch(P, spoken, heard)
-    return watch, b"".join([run async for run in watch.events(Pieces(*pieces))])
+async def seen(spoken, *pieces, **more):
+    watch, arriving = Watch(spoken, **more), Arriving(*pieces)
+    try:
+        return watch, b"".join([run async for run in watch.events(arriving)])
+    finally:
+        arriving.silence.close()
 
 
 @pytest.mark.parametrize(
@@ -60,8 +65,7 @@ async def test_bytes_pass_as_they_are_and_tokens_are_counted(spoken, whole, plac
 
 @given(places=st.lists(st.integers(0, 1000), max_size=8))
 async def test_usage_that_nobody_asked_for_is_not_shown(places):
-    runs = sse.whole_events(Pieces(*cut(CHAT, places)).aiter_raw())
-    shown = b"".join([run async for run in without_usage(runs)])
+    _, shown = await seen("openai-compatible", *cut(CHAT, places), hides_usage=True)
     word = WORD.replace(b',"usage":null}\n', b"}\n")
     assert shown == word + b": keep-alive\n\n" + word + DONE
 
@@ -87,10 +91,12 @@ async def test_what_is_no_whole_answer_is_an_error(spoken, whole, says):
 
 
 async def test_what_came_before_an_error_passes():
-    runs = Watch(P, "openai-compatible").events(Pieces(WORD + b'data: {"error": "sad"}\n\n'))
+    arriving = Arriving(WORD + b'data: {"error": "sad"}\n\n')
+    runs = Watch("openai-compatible").events(arriving)
     assert await anext(runs) == WORD
     with pytest.raises(UpstreamError, match="sad"):
         await anext(runs)
+    arriving.silence.close()
 
 
 async def test_a_final_response_is_heard_before_it_passes():
