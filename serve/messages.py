@@ -6,7 +6,7 @@ from typing import Any
 from sanic import HTTPResponse, Request
 from sanic.response import raw
 
-from core.errors import BadRequest, TouchstoneError
+from core.errors import BadRequest, TouchstoneError, UpstreamRejected
 from core.providers import sse
 from core.providers.addresses import wire_format
 from serve.answer import complete, stream
@@ -50,6 +50,8 @@ def error_body(exc: TouchstoneError) -> dict[str, Any]:
     error: dict[str, Any] = {"type": _TYPES.get(exc.status, "api_error"), "message": exc.told}
     if isinstance(exc, ThreadsNotKept):
         error["details"] = {"error_code": exc.code, "unsupported": [exc.param]}
+    elif isinstance(exc, UpstreamRejected) and isinstance(exc.error.get("details"), dict):
+        error["details"] = exc.error["details"]  # by them Anthropic's SDKs know how to go on
     return {"type": "error", "error": error}
 
 

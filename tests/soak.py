@@ -79,10 +79,11 @@ class Soak:
 
 
 async def start_upstream(soak):
-    soak.upstream = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.soak_parts", str(soak.upstream_port), str(soak.notes),
-        cwd=ROOT,
-    )  # fmt: skip
+    with (soak.home / "upstream-log").open("a") as out:
+        soak.upstream = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.soak_parts", str(soak.upstream_port), str(soak.notes),
+            cwd=ROOT, stdout=out, stderr=out,
+        )  # fmt: skip
     await until(lambda: listens(soak.upstream_port), 30)
 
 

@@ -2,18 +2,20 @@
 
 from itertools import groupby
 from typing import Any, get_args
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import yaml
 from sanic import HTTPResponse, Request
 from sanic.response import redirect
 
 from core.checks import VALIDATORS
-from core.errors import BadRequest, NotFound
+from core.errors import BadRequest
 from core.records import Scoring, Task
 from core.store import prompts, tasks
-from core.suite import CATEGORIES, builtin_prompts, builtin_tasks, parse_task
+from core.suite import CATEGORIES, parse_task
+from serve import editing
 from serve.admin.render import html
+from serve.named import find_task
 from serve.service import Service
 
 _HEAD = 90
@@ -81,20 +83,12 @@ async def new_task(request: Request) -> HTTPResponse:
 
 async def edit_task(request: Request, task_id: str) -> HTTPResponse:
     """GET /admin/tasks/{id}"""
-    task = await _task(request, unquote(task_id))
+    task = await find_task(request.app.ctx.service, task_id)
     spec = yaml.safe_dump(dict(task.spec), sort_keys=False, allow_unicode=True)
     form = {"id": task.id, "category": task.category, "prompt": task.prompt,
             "scoring": task.scoring, "spec": spec, "enabled": task.enabled,
             "builtin": task.builtin}  # fmt: skip
     return _task_page(request, form, new=False)
-
-
-async def _task(request: Request, task_id: str) -> Task:
-    service: Service = request.app.ctx.service
-    found = await tasks.get_task(service.pool, task_id)
-    if found is None:
-        raise NotFound(f"there is no task {task_id}")
-    return found
 
 
 async def save_task(request: Request) -> HTTPResponse:
@@ -110,10 +104,11 @@ async def save_task(request: Request) -> HTTPResponse:
         task = _parsed(form)
     except BadRequest as exc:
         return _task_page(request, form, new=new, error=exc.message)
-    if new and await tasks.get_task(service.pool, task.id):
+    if not new:
+        await tasks.save_task(service.pool, task)
+    elif not await tasks.add_task(service.pool, task):
         taken = f"There is a task {task.id} already."
         return _task_page(request, form, new=new, error=taken)
-    await tasks.save_task(service.pool, task)
     return redirect("/admin/config", status=303)
 
 
@@ -132,7 +127,7 @@ async def enable_task(request: Request) -> HTTPResponse:
     """POST /admin/tasks/enable: id, enabled"""
     service: Service = request.app.ctx.service
     sent = request.form or {}
-    task = await _task(request, sent.get("id") or "")
+    task = await find_task(service, sent.get("id") or "")
     await tasks.set_task_enabled(service.pool, task.id, sent.get("enabled") == "true")
     return redirect("/admin/config", status=303)
 
@@ -140,18 +135,15 @@ async def enable_task(request: Request) -> HTTPResponse:
 async def reset_task(request: Request) -> HTTPResponse:
     """POST /admin/tasks/reset: a built-in goes back to its shipped text, as a new version."""
     service: Service = request.app.ctx.service
-    task = await _task(request, (request.form or {}).get("id") or "")
-    shipped = next((entry for entry in builtin_tasks() if entry.id == task.id), None)
-    if shipped is None:
-        raise BadRequest(f"{task.id} did not come with Touchstone: there is nothing to go back to")
-    await tasks.save_task(service.pool, shipped, shipped=True)
+    task = await find_task(service, (request.form or {}).get("id") or "")
+    await editing.reset_task(service, task.id)
     return redirect("/admin/config", status=303)
 
 
 async def delete_task(request: Request) -> HTTPResponse:
     """POST /admin/tasks/delete"""
     service: Service = request.app.ctx.service
-    task = await _task(request, (request.form or {}).get("id") or "")
+    task = await find_task(service, (request.form or {}).get("id") or "")
     await tasks.delete_task(service.pool, task.id)
     return redirect("/admin/config", status=303)
 
@@ -165,36 +157,31 @@ async def _prompt_page(
     request: Request, key: str, *, text: str | None = None, error: str | None = None
 ) -> HTTPResponse:
     service: Service = request.app.ctx.service
-    if key not in _PROMPTS:
-        raise NotFound(f"there is no prompt {key}")
-    edited = (await prompts.current_prompts(service.pool)).get(key)
-    shipped = builtin_prompts()[key]
+    shipped = editing.shipped_prompt(key)
+    current = await editing.prompt_in_force(service, key)
     name, about = _PROMPTS[key]
-    current = edited.text if edited else shipped
     history = [
         {"version": p.version, "text": p.text, "created": f"{p.created_at:%Y-%m-%d %H:%M} UTC"}
         for p in await prompts.prompt_history(service.pool, key)
     ]
     context = {"key": key, "name": name, "help": about, "error": error, "shipped": shipped,
-               "text": current if text is None else text, "edited": edited is not None,
+               "text": current.text if text is None else text, "edited": current.version > 0,
                "history": history}  # fmt: skip
     return html(request, "pages/prompt.html", context, status=422 if error else 200)
 
 
 async def save_prompt(request: Request, key: str) -> HTTPResponse:
     """POST /admin/prompts/{key}: text"""
-    service: Service = request.app.ctx.service
-    text = ((request.form or {}).get("text") or "").replace("\r\n", "\n").strip()
-    if key not in _PROMPTS or not text:
+    text = (request.form or {}).get("text") or ""
+    editing.shipped_prompt(key)
+    if not text.strip():
         return await _prompt_page(request, key, text=text, error="The text must not be empty.")
-    await prompts.save_prompt(service.pool, key, text)
+    await editing.edit_prompt(request.app.ctx.service, key, text)
     return redirect("/admin/config", status=303)
 
 
 async def restore_prompt(request: Request, key: str) -> HTTPResponse:
     """POST /admin/prompts/{key}/restore"""
     service: Service = request.app.ctx.service
-    if key not in _PROMPTS:
-        raise NotFound(f"there is no prompt {key}")
-    await prompts.save_prompt(service.pool, key, builtin_prompts()[key], is_default=True)
+    await editing.edit_prompt(service, key, editing.shipped_prompt(key))
     return redirect("/admin/config", status=303)

@@ -1,18 +1,17 @@
 """/admin/runs/{id}: one run, live."""
 
-import asyncio
 from typing import Any
 
 from sanic import HTTPResponse, Request
 
-from core.errors import NotFound, StoreUnavailable
 from core.records import Run
-from core.store import results, runs
+from core.store import results
 from serve.admin.render import HEADERS, html, render
+from serve.named import find_run
 from serve.reply import open_stream
 from serve.service import Service
+from serve.watching import changes
 
-_LOOK_S = 0.5
 _TITLES = {
     "discover_models": "Discovery",
     "interview_models": "Interviews",
@@ -23,7 +22,7 @@ _TITLES = {
 async def page(request: Request, run_id: str) -> HTTPResponse:
     """GET /admin/runs/{id}"""
     service: Service = request.app.ctx.service
-    run = await _run(service, run_id)
+    run = await find_run(service, run_id)
     rows = await results.results_of_run(service.pool, run_id)
     shown = [_row(row) for row in rows]
     return html(
@@ -35,13 +34,6 @@ async def page(request: Request, run_id: str) -> HTTPResponse:
             "results": [row for row in shown if row["status"] == "ok"],
         },
     )
-
-
-async def _run(service: Service, run_id: str) -> Run:
-    run = await runs.get_run(service.pool, run_id)
-    if run is None:
-        raise NotFound(f"there is no run {run_id}")
-    return run
 
 
 def run_context(service: Service, run: Run) -> dict[str, Any]:
@@ -81,22 +73,17 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
 async def events(request: Request, run_id: str) -> None:
     """GET /admin/runs/{id}/events: the progress partial whenever it changes, `done` at the end."""
     service: Service = request.app.ctx.service
-    await _run(service, run_id)
+    run = await find_run(service, run_id)
     response = await open_stream(request, "text/event-stream; charset=utf-8", HEADERS)
-    shown, number = "", 0
-    while True:
-        try:
-            run = await runs.get_run(service.pool, run_id)
-        except StoreUnavailable:
-            run = None  # it comes back; the page waits
-        if run is not None:
-            partial = render("partials/progress_now.html", {"run": run_context(service, run)})
-            if partial != shown:
-                shown, number = partial, number + 1
-                lines = "".join(f"data: {line}\n" for line in partial.splitlines())
-                await response.send(f"id: {number}\n{lines}\n")
-            if run.state != "running":
-                await response.send("event: done\ndata: done\n\n")
-                break
-        await asyncio.sleep(_LOOK_S)
+    number = 0
+    async for changed in changes(service, run_id):
+        if changed is None:
+            await response.send(": still running\n\n")
+            continue
+        run, number = changed, number + 1
+        partial = render("partials/progress_now.html", {"run": run_context(service, run)})
+        lines = "".join(f"data: {line}\n" for line in partial.splitlines())
+        await response.send(f"id: {number}\n{lines}\n")
+    if run.state != "running":
+        await response.send("event: done\ndata: done\n\n")
     await response.eof()
