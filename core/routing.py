@@ -132,13 +132,17 @@ def eligible(
         found = [c for c in found if {c.model.id, c.model.name} & set(request.models)]
         if not found:
             raise ModelNotFound(", ".join(request.models))
-    for keep in (
-        lambda c: all(c.model.capabilities.get(need) is not False for need in request.needs),
-        lambda c: _holds(c, request.tokens),
-        lambda c: c.model.id not in cooling,
-    ):
-        found = [c for c in found if keep(c)] or found
+    if request.needs:
+        found = [c for c in found if _can(c, request.needs)] or found
+    found = [c for c in found if _holds(c, request.tokens)] or found
+    if cooling:
+        found = [c for c in found if c.model.id not in cooling] or found
     return found
+
+
+def _can(candidate: Candidate, needs: frozenset[str]) -> bool:
+    """Whether it is not known to lack any of these abilities."""
+    return all(candidate.model.capabilities.get(need) is not False for need in needs)
 
 
 def _holds(candidate: Candidate, tokens: int) -> bool:

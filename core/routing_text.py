@@ -30,7 +30,10 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 def said(message: Mapping[str, Any]) -> str:
     """The text of one message without what a harness put around it."""
-    return _HARNESS.sub("", text_of(message)).strip()
+    text = text_of(message)
+    if "<" in text:  # each form has one; looking for it is cheap, and most texts have none
+        text = _HARNESS.sub("", text)
+    return text.strip()
 
 
 def routing_text(messages: Sequence[Mapping[str, Any]], limit: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
 from core.routing_text import said
 
@@ -24,6 +24,8 @@ class Standing:
     target: str
     category: str | None
     human_turns: int
+    #: by the clock
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,19 @@ def turn_of(messages: Sequence[Mapping[str, Any]]) -> Turn:
 
 
 class Conversations:
-    """Of this worker, for an hour each; the oldest go first."""
+    """Of this worker, for an hour each; those that nobody went on with for longest go first."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._known: TTLCache[str, Standing] = TTLCache(CAPACITY, TTL_S, timer=clock)
+        self._known: LRUCache[str, Standing] = LRUCache(CAPACITY)
+        self._clock = clock
 
     def __len__(self) -> int:
         return len(self._known)
 
     def of(self, turn: Turn) -> Standing | None:
-        return self._known.get(turn.earlier) if turn.earlier else None
+        found = self._known.get(turn.earlier) if turn.earlier else None
+        return found if found and found.since + TTL_S > self._clock() else None
 
     def answered(self, turn: Turn, target: str, category: str | None) -> None:
         """The turn was answered by ``target``, as ``provider/name``."""
-        self._known[turn.now] = Standing(target, category, turn.human_turns)
+        self._known[turn.now] = Standing(target, category, turn.human_turns, self._clock())

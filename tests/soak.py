@@ -22,12 +22,9 @@ from pathlib import Path
 
 import aiohttp
 
-from core.records import Interview
 from core.store.embedded import embedded_url, stop_embedded
-from core.store.interviews import save_interview
-from core.store.models import upsert_discovered
-from core.store.pool import migrate, open_pool
 from tests.acceptance.machine import free_port, metric
+from tests.bench import prepare
 from tests.soak_checks import (
     cancellations,
     complaints,
@@ -126,16 +123,6 @@ async def running(soak):
                 await process.wait()
 
 
-async def prepare(url):
-    await migrate(url)
-    pool = await open_pool(url)
-    await upsert_discovered(pool, "p", {"a": {}, "b": {}})
-    for name in ("a", "b"):
-        tagged = Interview(provider="p", model=name, status="ok", strengths=["math"])
-        await save_interview(pool, tagged)
-    await pool.close()
-
-
 async def holdings(soak):
     """What the service holds just now; tasks are None while it does not tell them."""
     pid = soak.service.pid
@@ -204,7 +191,7 @@ async def soak_through(home, url, requests, *, concurrency=50, within_s=1.0, see
     """Do all of it; figures, with ``wrong``: in words, all that is not as it must be."""
     soak = Soak(home, url, requests)
     calls = plan(requests, seed)
-    await prepare(url)
+    await prepare(url, "p")
     async with running(soak):
         warm_up = [call for call in plan(200, seed, first=10**9) if call.do == "ok"]
         await run(soak, warm_up, concurrency)

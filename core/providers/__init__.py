@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ __all__ = [
 
 #: what Anthropic is told where nobody set a limit; see ANTHROPIC_MAX_TOKENS
 DEFAULT_MAX_TOKENS = 12800
+#: for a provider without limits; making a turn costs more than waiting for none
+_NO_TURN = nullcontext()
 #: where the answer stands in a body of each format
 _ANSWER: Mapping[ProviderType, str] = {"anthropic": "content", "openai-responses": "output"}
 
@@ -74,7 +76,8 @@ async def forward(client: Client, provider: Provider, model: str, asked: Asked) 
     """The whole answer of ``model``; where both sides speak alike its bytes are the provider's."""
     wanted = wire_format(provider)
     body = translate.request({**asked.body, "model": model}, asked.spoken, wanted, asked.max_tokens)
-    async with client.pace(provider).turn():
+    pace = client.pace(provider)
+    async with _NO_TURN if pace.free else pace.turn():
         started = time.perf_counter()
         incoming = await _opened(client, provider, model, body, asked)
         try:
