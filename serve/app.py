@@ -222,7 +222,11 @@ async def _error(request: Request, exc: Exception) -> HTTPResponse:
 def _error_body(path: str, exc: TouchstoneError) -> dict[str, Any]:
     if path.startswith("/api/"):
         return ollama.error_body(exc)
-    return messages.error_body(exc) if path.startswith("/v1/messages") else openai.error_body(exc)
+    return (
+        messages.error_body(exc)
+        if f"{path}/".startswith("/v1/messages/")
+        else openai.error_body(exc)
+    )
 
 
 def _known(exc: Exception) -> TouchstoneError:

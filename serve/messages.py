@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sanic import HTTPResponse, Request
+from sanic.compat import Header
 from sanic.response import raw
 
 from core.errors import BadRequest, TouchstoneError, UpstreamRejected
@@ -113,6 +114,9 @@ def _turns(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*head, *messages_of(body)]
 
 
-def _passed_on(given: Mapping[str, str]) -> dict[str, str]:
+def _passed_on(given: Header) -> dict[str, str]:
     """Headers that change what a body means to Anthropic."""
-    return {name: given[name] for name in ("anthropic-beta",) if name in given}
+    value = ",".join(given.getall("anthropic-beta", []))
+    if not value.isascii() or (value and not value.isprintable()):
+        raise BadRequest("anthropic-beta must be printable ASCII")
+    return {"anthropic-beta": value} if value else {}

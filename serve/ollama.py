@@ -10,6 +10,7 @@ from sanic import HTTPResponse, Request
 
 from core.errors import BadRequest, TouchstoneError, UpstreamError
 from core.providers import sse
+from core.providers.translate import ODD
 from serve.answer import complete, stream
 from serve.calls import Answered, Streamed, call_of, headers
 from serve.ollama_info import bare
@@ -122,10 +123,12 @@ def _message_in(message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _call_in(call: Mapping[str, Any]) -> dict[str, Any]:
     function = call.get("function", {})
-    try:
-        arguments = orjson.loads(function.get("arguments") or "{}")
-    except orjson.JSONDecodeError:
-        arguments = {}
+    arguments = function.get("arguments") or {}
+    if isinstance(arguments, str):
+        try:
+            arguments = orjson.loads(arguments)
+        except orjson.JSONDecodeError:
+            arguments = {}
     told = {"id": call["id"]} if call.get("id") else {}
     return {**told, "function": {"name": function.get("name", ""), "arguments": arguments}}
 
@@ -142,7 +145,16 @@ async def _send_records(request: Request, answered: Streamed, started: int, shap
 
 async def _records(answered: Streamed, started: int, shape: Shape) -> AsyncIterator[dict[str, Any]]:
     """Ollama's records from an OpenAI event stream; tool calls come whole, with the end."""
-    reason, usage, calls = "stop", None, {}
+    try:
+        async for record in _read(answered, started, shape):
+            yield record
+    except ODD as exc:
+        raise UpstreamError(f"{answered.answered_by} answered in an unknown form") from exc
+
+
+async def _read(answered: Streamed, started: int, shape: Shape) -> AsyncIterator[dict[str, Any]]:
+    reason, usage = "stop", None
+    calls: dict[int, dict[str, Any]] = {}
     async for chunk in _chunks(answered.frames):
         usage = chunk.get("usage") or usage
         for choice in chunk.get("choices") or ():
@@ -158,15 +170,22 @@ async def _records(answered: Streamed, started: int, shape: Shape) -> AsyncItera
 
 def _gather(calls: dict[int, dict[str, Any]], deltas: Any) -> None:
     for delta in deltas:
-        call = calls.setdefault(delta.get("index", 0), {"function": {"name": "", "arguments": ""}})
-        call["id"] = call.get("id") or delta.get("id")
+        index = delta.get("index")
+        if not isinstance(index, int):  # some servers tell calls apart by their ids alone
+            last = max(calls, default=-1)
+            index = last if last >= 0 and delta.get("id") in (None, calls[last]["id"]) else last + 1
+        call = calls.setdefault(index, {"id": None, "function": {"name": "", "arguments": ""}})
+        call["id"] = call["id"] or delta.get("id")
         function = delta.get("function") or {}
         call["function"]["name"] += function.get("name") or ""
-        call["function"]["arguments"] += function.get("arguments") or ""
+        arguments = function.get("arguments") or ""
+        call["function"]["arguments"] += (
+            arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+        )
 
 
 async def _chunks(frames: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
     async for chunk in sse.objects(frames):
-        if "error" in chunk:
+        if chunk.get("error"):
             raise UpstreamError(str(chunk["error"]))
         yield chunk

@@ -53,7 +53,7 @@ def _sampling(body: Mapping[str, Any]) -> dict[str, Any]:
         if options.get(theirs) is not None
     }
     limit = found.get("max_tokens", 0)
-    if not isinstance(limit, int):
+    if not isinstance(limit, int) or isinstance(limit, bool):
         raise BadRequest("options.num_predict must be a whole number", param="options")
     if limit < 0:
         del found["max_tokens"]
@@ -83,7 +83,10 @@ def _answered(message: Mapping[str, Any], waiting: list[tuple[str, str]]) -> str
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"role": message["role"], "content": message.get("content") or ""}
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        raise BadRequest("content of a message must be text", param="messages")
+    found: dict[str, Any] = {"role": message["role"], "content": content or ""}
     if images := _list_of(str, message, "images"):
         parts = [{"type": "image_url", "image_url": {"url": _address(i)}} for i in images]
         found["content"] = [{"type": "text", "text": found["content"]}, *parts]
@@ -109,14 +112,14 @@ def _list_of(kind: type, message: Mapping[str, Any], name: str) -> list[Any]:
 
 def _call(call_id: str, call: Mapping[str, Any]) -> dict[str, Any]:
     function = call.get("function")
-    if not isinstance(function, dict):
-        raise BadRequest("a tool call must have a function, an object", param="messages")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise BadRequest("a tool call must have a function with a name", param="messages")
     given = function.get("arguments") or {}
     return {
-        "id": call.get("id") or call_id,
+        "id": call["id"] if isinstance(call.get("id"), str) else call_id,
         "type": "function",
         "function": {
-            "name": function.get("name", ""),
+            "name": function["name"],
             "arguments": given if isinstance(given, str) else orjson.dumps(given).decode(),
         },
     }

@@ -12,6 +12,8 @@ from core.routing_text import routing_text, text_of
 
 #: of a token, rather too many than too few
 CHARACTERS_PER_TOKEN = 4
+#: levels of a body's lists and objects
+_DEEPEST = 200
 #: how the three formats call an image
 _IMAGES = ("image_url", "input_image", "image")
 
@@ -20,13 +22,27 @@ def json_body(request: Request) -> dict[str, Any]:
     """The body as an object; `BadRequest` says what is wrong with it."""
     if not request.body:
         raise BadRequest("the body is empty; a JSON object is expected")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise BadRequest("the body must come as it is, without content-encoding")
     try:
         found = orjson.loads(request.body)
     except orjson.JSONDecodeError as exc:
         raise BadRequest(f"the body is not JSON: {exc}") from exc
     if not isinstance(found, dict):
         raise BadRequest("the body must be a JSON object")
+    # reading takes deeper nesting than writing does, and all of it is written again
+    if request.body.count(b"[") + request.body.count(b"{") > _DEEPEST and _is_deep(found):
+        raise BadRequest(f"the body is nested more than {_DEEPEST} levels deep")
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    level, depth = [value], 0
+    while level and depth <= _DEEPEST:
+        inner = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [v for found in inner for v in found if isinstance(v, dict | list)]
+        depth += 1
+    return bool(level)
 
 
 def messages_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,9 @@ OpenAI's own servers keep each response for that; here it is kept for an hour, i
 files of the directory that several workers share. Nothing outlives the service.
 """
 
+import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,26 +36,29 @@ class Remembered:
         if self._files:
             self._files.mkdir(exist_ok=True)
 
-    def keep(self, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
-        """Remember a response to ``request``, unless that said ``store: false``."""
+    def keep(self, owner: str, request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+        """Remember a response to ``request``, unless that said ``store: false``.
+
+        ``owner``: the client's key. What one remembers nobody else can refer to.
+        """
         if request.get("store") is False:
             return
         output = response.get("output")
         items = [item for item in output if isinstance(item, dict)] if output else []
         for item in items:
             if isinstance(name := item.get("id"), str):
-                self._put(name, item)
+                self._put(owner + name, item)
         if isinstance(name := response.get("id"), str):
-            self._put(name, [*_as_items(request.get("input")), *items])
+            self._put(owner + name, [*_as_items(request.get("input")), *items])
 
-    def resolved(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def resolved(self, owner: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The request with all that it refers to written out; `BadRequest` for what is unknown."""
         found = dict(request)
-        items = [self._item(item) for item in _as_items(request.get("input"))]
+        items = [self._item(owner, item) for item in _as_items(request.get("input"))]
         name = found.pop("previous_response_id", None)
         if name is not None:
-            earlier = self._get(name) if isinstance(name, str) else None
-            if earlier is None:
+            earlier = self._get(owner + name) if isinstance(name, str) else None
+            if not isinstance(earlier, list):
                 raise BadRequest(
                     f"the response {name!r} {_GONE}",
                     param="previous_response_id",
@@ -65,12 +70,12 @@ class Remembered:
         found["input"] = [bare for item in items if (bare := _bare(item)) is not None]
         return found
 
-    def _item(self, item: Any) -> Any:
+    def _item(self, owner: str, item: Any) -> Any:
         if not _is_reference(item):
             return item
         name = item.get("id")
-        known = self._get(name) if isinstance(name, str) else None
-        if known is None:
+        known = self._get(owner + name) if isinstance(name, str) else None
+        if not isinstance(known, dict):
             raise BadRequest(f"the item {name!r} {_GONE}", param="input")
         return known
 
@@ -81,7 +86,10 @@ class Remembered:
                 self._known[name] = raw
             return
         self._sweep(self._files)
-        _file(self._files, name).write_bytes(raw)
+        file = _file(self._files, name)
+        new = file.with_suffix(f".{os.getpid()}")
+        new.write_bytes(raw)
+        new.replace(file)  # whoever reads meanwhile finds the whole of one or the other
 
     def _get(self, name: str) -> Any:
         if self._files is None:
@@ -100,8 +108,11 @@ class Remembered:
             return
         self._swept = now
         total = 0
-        aged = sorted(((f.stat(), f) for f in files.iterdir()), key=lambda e: -e[0].st_mtime)
-        for stat, file in aged:
+        found: list[tuple[os.stat_result, Path]] = []
+        for file in files.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another worker sweeps too
+                found.append((file.stat(), file))
+        for stat, file in sorted(found, key=lambda entry: -entry[0].st_mtime):
             total += stat.st_size
             if now - stat.st_mtime > TTL_S or total > CAPACITY:
                 file.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from sanic.response import raw
 from core.errors import BadRequest, TouchstoneError
 from core.providers import sse
 from serve.answer import complete, stream
+from serve.auth import presented_key
 from serve.calls import call_of, headers
 from serve.events import send_events
 from serve.openai import error_body
@@ -32,16 +33,17 @@ async def responses(request: Request) -> HTTPResponse | None:
     """POST /v1/responses: earlier responses and their items may be referred to by id."""
     service: Service = request.app.ctx.service
     given = json_body(request)
-    body = service.remembered.resolved(given)
+    owner = presented_key(request)
+    body = service.remembered.resolved(owner, given)
     call = call_of(request, body, _turns(body), spoken="openai-responses")
     if body.get("stream"):
         # before the client sees the end, for it may refer to it at once
-        call = replace(call, heard=lambda final: service.remembered.keep(body, final))
+        call = replace(call, heard=lambda final: service.remembered.keep(owner, body, final))
         async with stream(service, call) as answered:
             return await send_events(request, answered, error_event)
     answered = await complete(service, call)
     found, content = answered.answer.found, answered.answer.raw
-    service.remembered.keep(body, found)
+    service.remembered.keep(owner, body, found)
     if earlier := given.get("previous_response_id"):
         content = orjson.dumps({**found, "previous_response_id": earlier})
     return raw(content, content_type=JSON, headers=headers(answered, call.request_id))
