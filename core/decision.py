@@ -14,7 +14,7 @@ Guardrail = Literal["on", "record", "off"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A model's standing in one category: 0–10, with its number of items and 95 % interval."""
+    """A model's standing in one category: 0–10, with its number of tasks and 95 % interval."""
 
     mean: float
     n: int

@@ -5,38 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.decision import Candidate, Score
-
-#: two-sided 95 % quantiles of Student's t for 1 … 30 degrees of freedom; normal beyond
-_T95 = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
-)
-_Z95 = 1.959964
+from core.intervals import interval
 
 
-def score(mean: float, n: int, sd: float | None, *, dichotomous: bool) -> Score:
-    """A mean of ``n`` items (0–10) with its 95 % interval.
+def score(
+    mean: float, n: int, sd: float | None, *, dichotomous: bool, confidence: float = 0.95
+) -> Score:
+    """A mean over ``n`` tasks (0–10) with its interval.
 
-    Wilson's score interval (Wilson 1927) where 0/10 items take part, Student's t clipped to the
-    scale for judged sets. One judged item alone says nothing of its spread: the whole scale.
+    The truth it is meant to hold is the mean over all the tasks that these are a sample of, not
+    over repeats of the same tasks: ``mean`` and ``sd`` are those of the tasks' own means.
     """
-    if dichotomous:
-        low, high = _wilson(mean / 10, n)
-    elif n < 2 or sd is None:
-        low, high = 0.0, 10.0
-    else:
-        half = (_T95[n - 2] if n <= 31 else _Z95) * sd / math.sqrt(n)
-        low, high = max(0.0, mean - half), min(10.0, mean + half)
+    low, high = interval(mean, n, sd, dichotomous=dichotomous, confidence=confidence)
     return Score(mean=mean, n=n, low=low, high=high)
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    z2 = _Z95 * _Z95
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    low = 0.0 if share == 0 else 10 * max(0.0, centre - half)
-    return low, 10.0 if share == 1 else 10 * min(1.0, centre + half)
 
 
 def overall(candidate: Candidate) -> float | None:

@@ -16,16 +16,17 @@ Key = tuple[str, str, str, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryScore:
-    """A model's scores in one category, over the latest result of each item."""
+    """A model's scores in one category: repeats make one mean a task, tasks are the sample."""
 
     provider: str
     model: str
     category: str
     #: 0–10; None: nothing but failures so far
     mean: float | None
+    #: tasks with a score; the spread is that of their means
     n: int
     sd: float | None
-    #: whether every score is 0 or 10
+    #: whether every task's mean is 0 or 10
     dichotomous: bool
     #: items whose latest try failed
     failures: int
@@ -140,19 +141,23 @@ async def category_scores(
         await c.execute(
             """WITH latest AS (
                    SELECT DISTINCT ON (r.provider, r.model, r.task_id, r.repeat)
-                          r.provider, r.model, r.category, r.score
+                          r.provider, r.model, r.category, r.task_id, r.score
                      FROM results r
                      JOIN tasks t ON t.id = r.task_id AND t.current_version = r.task_version
                     WHERE NOT r.self_judged AND t.enabled AND t.deleted_at IS NULL
                       AND (r.provider = %(provider)s OR %(provider)s::text IS NULL)
                       AND (r.model = %(model)s OR %(model)s::text IS NULL)
                     ORDER BY r.provider, r.model, r.task_id, r.repeat,
-                             (r.score IS NULL), r.created_at DESC)
+                             (r.score IS NULL), r.created_at DESC),
+               per_task AS (
+                   SELECT provider, model, category, avg(score) AS score,
+                          count(*) FILTER (WHERE score IS NULL) AS failures
+                     FROM latest GROUP BY provider, model, category, task_id)
                SELECT provider, model, category, avg(score) AS mean, count(score)::int AS n,
                       stddev_samp(score) AS sd,
                       coalesce(bool_and(score IN (0, 10)), false) AS dichotomous,
-                      count(*) FILTER (WHERE score IS NULL)::int AS failures
-                 FROM latest GROUP BY provider, model, category
+                      sum(failures)::int AS failures
+                 FROM per_task GROUP BY provider, model, category
                 ORDER BY provider, model, category""",
             {"provider": provider, "model": model},
         )
