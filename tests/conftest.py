@@ -1,6 +1,8 @@
 """Real things for the tests: an embedded PostgreSQL for the session, emptied between tests."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,12 +26,13 @@ def scrubbed(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-async def url(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    address = embedded_url(home)
-    await migrate(address)
-    yield address
-    stop_embedded(home)
+async def url():
+    # not in pytest's own directory: another run of it shuts PostgreSQL's user out of that
+    with tempfile.TemporaryDirectory(prefix="touchstone-tests-") as home:
+        address = embedded_url(Path(home))
+        await migrate(address)
+        yield address
+        stop_embedded(Path(home))
 
 
 @pytest.fixture
