@@ -53,7 +53,7 @@ async def test_stopping_takes_grandchildren_along(fleet, tmp_path):
 
 
 async def test_whoever_ignores_the_signal_is_killed(fleet, tmp_path, monkeypatch):
-    monkeypatch.setattr("launch.fleet._GRACE_S", 0.3)
+    monkeypatch.setattr(fleet, "_grace_s", 0.3)
     file = tmp_path / "pids"
     command = [sys.executable, "-c", FAMILY, "deaf", str(file)]
     await fleet.start("family", command, dict(os.environ))  # noqa: TID251
