@@ -19,7 +19,8 @@ from core.suite import builtin_tasks
 TASKS = {task.id: task for task in builtin_tasks()}
 PRINTS = [name for name in TASKS if name.startswith("coding-what-prints-")]
 
-ELEMENTS = """H hydrogen He helium Li lithium Be beryllium B boron C carbon N nitrogen O oxygen
+_SYMBOLS_AND_NAMES = """
+H hydrogen He helium Li lithium Be beryllium B boron C carbon N nitrogen O oxygen
 F fluorine Ne neon Na sodium Mg magnesium Al aluminium Si silicon P phosphorus S sulfur Cl chlorine
 Ar argon K potassium Ca calcium Sc scandium Ti titanium V vanadium Cr chromium Mn manganese Fe iron
 Co cobalt Ni nickel Cu copper Zn zinc Ga gallium Ge germanium As arsenic Se selenium Br bromine
@@ -33,9 +34,12 @@ Rn radon Fr francium Ra radium Ac actinium Th thorium Pa protactinium U uranium 
 Pu plutonium Am americium Cm curium Bk berkelium Cf californium Es einsteinium Fm fermium
 Md mendelevium No nobelium Lr lawrencium Rf rutherfordium Db dubnium Sg seaborgium Bh bohrium
 Hs hassium Mt meitnerium Ds darmstadtium Rg roentgenium Cn copernicium Nh nihonium Fl flerovium
-Mc moscovium Lv livermorium Ts tennessine Og oganesson""".split()
-GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
-sigma tau upsilon phi chi psi omega""".split()
+Mc moscovium Lv livermorium Ts tennessine Og oganesson"""
+ELEMENTS = _SYMBOLS_AND_NAMES.split()
+_LETTERS = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho
+sigma tau upsilon phi chi psi omega"""
+GREEK = _LETTERS.split()
 
 
 def program(name: str) -> str:
@@ -118,7 +122,7 @@ def bench() -> int:
 
 
 def calendar() -> str:
-    days = "Tuesday Wednesday Thursday Friday Saturday Sunday Monday".split()
+    days = ["Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Monday"]
     return days[(28 - 10 + 31 + 30 + 1) % 7]
 
 
@@ -129,11 +133,11 @@ def buttons() -> int:
 
 def walk() -> float:
     place, ahead = 0 + 0j, 1j
-    for command in "5 R 7 R 9 L 2 L 16".split():
-        if command in "RL":
-            ahead *= -1j if command == "R" else 1j
+    for command in (5, "R", 7, "R", 9, "L", 2, "L", 16):
+        if isinstance(command, int):
+            place += command * ahead
         else:
-            place += int(command) * ahead
+            ahead *= -1j if command == "R" else 1j
     return abs(place)
 
 
