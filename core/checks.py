@@ -179,12 +179,13 @@ _ABBREVIATION = re.compile(r"\b(mr|mrs|ms|dr|st|vs|e\.g|i\.e)\.(?=\s)", re.IGNOR
 
 def _sentences(text: str) -> int:
     # 'She said "Go." Then…' ends one sentence, 'He asked "Why?" and left.' does not
-    ends = r"[.!?…]+(?=\s|$)|[.!?…]+[\"'”’)\]*_]+(?=\s+(?![a-z])|$)|[。！？؟।]+"
+    stops = r"(?<![.!?…])[.!?…]++"
+    ends = rf"{stops}(?=\s|$)|{stops}[\"'”’)\]*_]++(?=\s++(?![a-z])|$)|[。！？؟।]+"
     return len([part for part in re.split(ends, _ABBREVIATION.sub(r"\1", text)) if part.strip()])
 
 
 def _lines(text: str, start: str) -> int:
-    return len(re.findall(rf"^\s*{start}\s+\S", text, re.MULTILINE))
+    return len(re.findall(rf"^[^\S\n]*{start}[^\S\n]+\S", text, re.MULTILINE))
 
 
 def _unfenced(text: str) -> Any:

@@ -94,6 +94,28 @@ def test_a_number_is_not_mistaken(name, number):
         assert deterministic(other, TASKS[name].spec) == 0, other
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *("s's" * 3000 + "!x1", "." * 20_000 + "x", "\n" * 10_000 + "x", "not " * 5000),
+        *(
+            "9" * 50_000,
+            "1," * 5000,
+            "80 or " * 3000,
+            "'" * 10_000,
+            (" " * 2000).join("abcdefghij"),
+        ),
+        " \n".join(f"{letter}z{' ' * 500}" for letter in "abcdefghijkln"),
+    ],
+    ids=lambda answer: f"{answer[:6]!r}",
+)
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_hostile_answer_is_scored_without_endless_backtracking(name, answer):
+    task = TASKS[name]
+    score = (deterministic if task.scoring == "deterministic" else formatted)(answer, task.spec)
+    assert score < 10
+
+
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_parroting_the_prompt_does_not_score_full(task):
     if task.scoring == "deterministic":

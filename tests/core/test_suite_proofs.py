@@ -275,3 +275,20 @@ def test_the_chain_of_rules_leads_to_the_expected_line():
 def test_the_word_backwards_is_expected():
     task = TASKS["instruction-following-backwards"]
     assert formatted("-".join("pomegranate"[::-1].upper()), task.spec) == 10
+
+
+def test_the_shown_limiter_is_right():
+    space = {}
+    exec(TASKS["coding-sliding-window"].spec["reference"], space)
+    allow = space["Limiter"](2, 10.0).allow
+    calls = [(0, True), (4, True), (9, False), (10, True), (13.5, False), (14, True), (14, False)]
+    assert [allow(now) for now, _ in calls] == [allowed for _, allowed in calls]
+
+
+def test_the_shown_merge_is_right():
+    space = {}
+    exec(TASKS["coding-interval-merge"].spec["reference"], space)
+    given = [(5, 7), (1, 3), (3, 4), (5, 6), (9, 9)]
+    assert space["merge"](given) == [(1, 4), (5, 7), (9, 9)]
+    assert given[0] == (5, 7)
+    assert space["merge"]([]) == []
