@@ -17,16 +17,23 @@ from typing import Any
 import jsonschema
 
 _OPENING = r"[ \"'`*_(\[{]*"
-_DENIAL = r"(?:\b(?:not|never|nor|neither|cannot|rather than|instead of)|n't)"
+#: "not", "isn't", "cannot be", "not on the": a denial and at most one word before the denied
+_DENIAL = (
+    r"(?:\b(?:not|never|nor|neither|cannot|rather than|instead of)|n't)"
+    r"(?: be)?(?: (?!only\b|just\b)[a-z]+)?(?: the| an?)?"
+)
 _DIGITS = r"(?:\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3}(?!\d))+|\d+)"
 _NUMBER = re.compile(
     r"(?<![\w^])(?<!\w[.,])(?<!\^\{)(?:[-+]|\b(?:minus|negative) )?"
-    rf"(?:{_DIGITS}(?:[.,'_]\d+)*|(?<!\.)\.\d+)(?:e[-+]?\d+(?!\w))?(?:/\d+(?![\d/]))?",
+    rf"(?:{_DIGITS}(?:[.,'_]\d+)*|(?<!\.)\.\d+)(?:e[-+]?\d+(?!\w))?(?:/-?\d+(?![\d/]))?",
     re.IGNORECASE,
 )
-_DENIED_NUMBER = re.compile(rf"{_DENIAL}(?: [a-z]+)?{_OPENING}{_NUMBER.pattern}", re.IGNORECASE)
+_DENIED_NUMBER = re.compile(rf"{_DENIAL}{_OPENING}{_NUMBER.pattern}", re.IGNORECASE)
 #: full-width forms, the signs for minus, the Arabic marks
-_SIGNS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | str.maketrans("−–٫٬’", "--.,'")
+_SIGNS = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | str.maketrans(
+    "−–‐‑٫٬’", "----.,'"
+)
+_STRAIGHT = str.maketrans("’−‐‑", "'---")
 _THOUSANDS = re.compile(r"[-+]?[1-9](?:\d{0,2}(?:,\d{3})+|\d?(?:,\d\d)+,\d{3})(?:\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d+(?:\.\d{3})*,\d+")
 _DOTTED_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3}){2,}")
@@ -41,7 +48,7 @@ def fold(text: str) -> str:
 
     What cannot be seen (zero-width characters) goes too; a raised digit after a digit stays apart.
     """
-    plain = re.sub(r"(?<=\d)(?=[²³¹⁰⁴-⁹])", "^", text.replace("’", "'").replace("−", "-"))
+    plain = re.sub(r"(?<=\d)(?=[²³¹⁰⁴-⁹])", "^", text.translate(_STRAIGHT))
     plain = unicodedata.normalize("NFKD", plain)
     kept = (char for char in plain if unicodedata.category(char) not in ("Mn", "Me", "Cf"))
     return " ".join(_ascii_digits("".join(kept)).casefold().split())
@@ -70,7 +77,7 @@ def _contains(answer: str, options: Sequence[Any], _: Mapping[str, Any]) -> bool
     # "SQL injection or SQLi" is one answer when both are expected
     for found in re.finditer(rf"{one}(?: or (?:the )?{one})*", text):
         before, after = text[: found.start()][-60:], text[found.end() :][:60]
-        denied = re.search(rf"{_DENIAL}(?: be| the| an?| called)*{_OPENING}$", before)
+        denied = re.search(rf"{_DENIAL}{_OPENING}$", before)
         one_of_two = re.search(rf"\bor(?: the| an?| maybe| perhaps)*{_OPENING}$", before)
         if not (denied or one_of_two or re.match(r"[\"'`*_)]* or\b(?! so\b)", after)):
             return True
@@ -172,12 +179,13 @@ _ABBREVIATION = re.compile(r"\b(mr|mrs|ms|dr|st|vs|e\.g|i\.e)\.(?=\s)", re.IGNOR
 
 def _sentences(text: str) -> int:
     # 'She said "Go." Then…' ends one sentence, 'He asked "Why?" and left.' does not
-    ends = r"[.!?…]+(?=\s|$)|[.!?…]+[\"'”’)\]*_]+(?=\s+(?![a-z])|$)|[。！？؟।]+"
+    stops = r"(?<![.!?…])[.!?…]++"
+    ends = rf"{stops}(?=\s|$)|{stops}[\"'”’)\]*_]++(?=\s++(?![a-z])|$)|[。！？؟।]+"
     return len([part for part in re.split(ends, _ABBREVIATION.sub(r"\1", text)) if part.strip()])
 
 
 def _lines(text: str, start: str) -> int:
-    return len(re.findall(rf"^\s*{start}\s+\S", text, re.MULTILINE))
+    return len(re.findall(rf"^[^\S\n]*{start}[^\S\n]+\S", text, re.MULTILINE))
 
 
 def _unfenced(text: str) -> Any:
