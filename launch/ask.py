@@ -8,6 +8,7 @@ from rich.table import Table
 
 from core import evidence, providers
 from core.decision import Candidate, Decision, Score
+from core.providers import Asked
 from core.providers.http import Client
 from core.routing import RouteRequest
 from core.settings import Settings
@@ -42,7 +43,8 @@ async def show_route(settings: Settings, prompt: str) -> None:
 async def show_answer(settings: Settings, prompt: str) -> None:
     async with opened(settings) as service:
         body = {"messages": [{"role": "user", "content": prompt}]}
-        answered = await complete(service, ChatCall(body=body, route=RouteRequest(text=prompt)))
+        asked = Asked(body=body, max_tokens=settings.anthropic_max_tokens)
+        answered = await complete(service, ChatCall(asked=asked, route=RouteRequest(text=prompt)))
         console.print(message_text(answered.answer.found), markup=False)
         say_decision(answered.decision, answered.answered_by)
 

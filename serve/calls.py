@@ -1,13 +1,13 @@
 """A chat request on its way in and its answer on the way out, whatever dialect they come in."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sanic import Request
 
 from core.decision import Decision
-from core.providers import Answer, Streaming
+from core.providers import Answer, Asked
 from core.records import ProviderType
 from core.routing import RouteRequest
 from serve.conversations import Turn, turn_of
@@ -22,19 +22,14 @@ ROUTED_NAMES = frozenset({"", "touchstone", "auto"})
 class ChatCall:
     """One chat request."""
 
-    #: in the format of ``spoken``; all but ``model`` goes through untouched
-    body: Mapping[str, Any]
+    #: in the client's format; all but ``model`` goes through untouched
+    asked: Asked
     route: RouteRequest
-    spoken: ProviderType = "openai-compatible"
     #: as the client wrote it
     model: str = ""
     request_id: str = ""
     #: None: whatever was said before does not matter
     turn: Turn | None = None
-    #: sent along to a provider that speaks the same format
-    headers: Mapping[str, str] = field(default_factory=dict)
-    #: told of the final object of a streamed Response, before the client is given it
-    heard: Callable[[dict[str, Any]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +47,6 @@ class Streamed:
 
     decision: Decision
     answered_by: str
-    source: Streaming
     frames: AsyncIterator[bytes]
 
 
@@ -64,25 +58,31 @@ def call_of(
     spoken: ProviderType = "openai-compatible",
     model: str | None = None,
     headers: Mapping[str, str] | None = None,
+    heard: Callable[[dict[str, Any]], None] | None = None,
 ) -> ChatCall:
     """The call that a request makes; ``messages``: the conversation as chat messages.
 
     ``models`` and ``category`` of a request to be routed narrow the choice where they name what is
-    known here, and are then no part of what is passed on.
+    known here, and are then no part of what is passed on. The other arguments are those of `Asked`.
     """
     service: Service = request.app.ctx.service
     name = model_of(body) if model is None else model
     route = route_of(messages, service.settings.routing_text_max, body)
     if "models" in body or "category" in body:
         body, route = _narrowed(service, body, route)
-    return ChatCall(
+    asked = Asked(
         body=body,
-        route=route,
         spoken=spoken,
+        headers=headers or {},
+        max_tokens=service.settings.anthropic_max_tokens,
+        heard=heard,
+    )
+    return ChatCall(
+        asked=asked,
+        route=route,
         model=name,
         request_id=request.ctx.request_id,
         turn=turn_of(messages) if service.settings.sticky_conversations else None,
-        headers=headers or {},
     )
 
 

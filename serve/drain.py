@@ -72,5 +72,4 @@ def drain_on_signals(app: Sanic) -> None:
     async def listen(app: Sanic) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, app.ctx.service.drain.order, app)
+            loop.add_signal_handler(number, app.ctx.service.drain.order, app)

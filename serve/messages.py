@@ -5,16 +5,14 @@ from typing import Any
 
 from sanic import HTTPResponse, Request
 from sanic.compat import Header
-from sanic.response import raw
 
 from core.errors import BadRequest, TouchstoneError, UpstreamRejected
 from core.providers import sse
 from core.providers.addresses import wire_format
-from serve.answer import complete, stream
-from serve.calls import ROUTED_NAMES, call_of, headers
-from serve.events import send_events
+from serve.calls import ROUTED_NAMES, call_of
+from serve.events import answer
 from serve.parse import CHARACTERS_PER_TOKEN, json_body, messages_of, model_of
-from serve.reply import JSON, send_json
+from serve.reply import send_json
 from serve.service import Service
 
 #: statuses that Anthropic has a word of its own for
@@ -64,11 +62,7 @@ async def messages(request: Request) -> HTTPResponse | None:
     call = call_of(
         request, body, _turns(body), spoken="anthropic", headers=_passed_on(request.headers)
     )
-    if body.get("stream"):
-        async with stream(request.app.ctx.service, call) as answered:
-            return await send_events(request, answered, lambda e: sse.event(error_body(e), "error"))
-    answered = await complete(request.app.ctx.service, call)
-    return raw(answered.answer.raw, content_type=JSON, headers=headers(answered, call.request_id))
+    return await answer(request, call, lambda exc: sse.event(error_body(exc), "error"))
 
 
 def _stays_with_anthropic(service: Service, name: str) -> bool:

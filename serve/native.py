@@ -9,6 +9,7 @@ from sanic import HTTPResponse, Request
 from core.decision import Candidate, Decision, Policy
 from core.errors import BadRequest
 from core.evidence import ranked
+from core.providers import Asked
 from core.records import Message
 from core.routing import RouteRequest, eligible
 from serve.answer import complete, preview
@@ -68,7 +69,9 @@ async def chat(request: Request) -> HTTPResponse:
     service: Service = request.app.ctx.service
     body = json_body(request)
     call = ChatCall(
-        body={"messages": _conversation(body)},
+        asked=Asked(
+            body={"messages": _conversation(body)}, max_tokens=service.settings.anthropic_max_tokens
+        ),
         route=_route(service, body),
         request_id=request.ctx.request_id,
     )

@@ -19,6 +19,14 @@ from serve.service import Service
 from serve.standings import judge_of, share
 
 _SOURCE = value("string", "the provider, where the address holds the bare name")
+#: what needs no more than the model it is done to
+_CHANGE = Operation(
+    body=fields(source=_SOURCE),
+    optional=True,
+    query={"source": "the provider, as in the body"},
+    answer="`id`, `name`, `source`, `status`",
+    admin=True,
+)
 
 
 def model_view(model: Model, candidate: Candidate | None) -> dict[str, Any]:
@@ -93,15 +101,7 @@ async def enable_model(request: Request, name: str) -> HTTPResponse:
     return await _changed(request, model, done, enabled=enabled)
 
 
-@described(
-    Operation(
-        body=fields(source=_SOURCE),
-        optional=True,
-        query={"source": "the provider, as in the body"},
-        answer="`id`, `name`, `source`, `status`",
-        admin=True,
-    )
-)
+@described(_CHANGE)
 async def reset_model(request: Request, name: str) -> HTTPResponse:
     """POST /models/{id}/reset: forget tags, switch and learnt refusals, as if never interviewed.
 
@@ -114,15 +114,7 @@ async def reset_model(request: Request, name: str) -> HTTPResponse:
     return await _changed(request, model, done, status="reset")
 
 
-@described(
-    Operation(
-        body=fields(source=_SOURCE),
-        optional=True,
-        query={"source": "the provider, as in the body"},
-        answer="`id`, `name`, `source`, `status`",
-        admin=True,
-    )
-)
+@described(_CHANGE)
 async def delete_model(request: Request, name: str) -> HTTPResponse:
     """DELETE /models/{id}: remove it with its interviews and results.
 

@@ -4,16 +4,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from sanic import HTTPResponse, Request
-from sanic.response import raw
 
 from core.errors import ModelNotFound, TouchstoneError, UpstreamRejected
 from core.providers import sse
 from core.records import Model
-from serve.answer import complete, stream
-from serve.calls import call_of, headers
-from serve.events import send_events
+from serve.calls import call_of
+from serve.events import answer
 from serve.parse import json_body, messages_of
-from serve.reply import JSON, send_json
+from serve.reply import send_json
 from serve.service import Service
 
 
@@ -28,14 +26,9 @@ def error_body(exc: TouchstoneError) -> dict[str, Any]:
 
 async def chat_completions(request: Request) -> HTTPResponse | None:
     """POST /v1/chat/completions: all fields but ``model`` go through untouched."""
-    service: Service = request.app.ctx.service
     body = json_body(request)
     call = call_of(request, body, messages_of(body))
-    if body.get("stream"):
-        async with stream(service, call) as answered:
-            return await send_events(request, answered, lambda e: sse.event(error_body(e)))
-    answered = await complete(service, call)
-    return raw(answered.answer.raw, content_type=JSON, headers=headers(answered, call.request_id))
+    return await answer(request, call, lambda exc: sse.event(error_body(exc)))
 
 
 async def list_models(request: Request) -> HTTPResponse:

@@ -1,7 +1,6 @@
 """OpenAI's newer dialect: Responses in and out of `ChatCall`; nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,10 +9,10 @@ from sanic.response import raw
 
 from core.errors import BadRequest, TouchstoneError
 from core.providers import sse
-from serve.answer import complete, stream
+from serve.answer import complete
 from serve.auth import presented_key
 from serve.calls import call_of, headers
-from serve.events import send_events
+from serve.events import answer_in_events
 from serve.openai import error_body
 from serve.parse import json_body
 from serve.reply import JSON
@@ -35,15 +34,17 @@ async def responses(request: Request) -> HTTPResponse | None:
     given = json_body(request)
     owner = presented_key(request)
     body = service.remembered.resolved(owner, given)
-    call = call_of(request, body, _turns(body), spoken="openai-responses")
+
+    def keep(response: Mapping[str, Any]) -> None:
+        """Before the client sees the end, for it may refer to it at once."""
+        service.remembered.keep(owner, body, response)
+
+    call = call_of(request, body, _turns(body), spoken="openai-responses", heard=keep)
     if body.get("stream"):
-        # before the client sees the end, for it may refer to it at once
-        call = replace(call, heard=lambda final: service.remembered.keep(owner, body, final))
-        async with stream(service, call) as answered:
-            return await send_events(request, answered, error_event)
+        return await answer_in_events(request, call, error_event)
     answered = await complete(service, call)
     found, content = answered.answer.found, answered.answer.raw
-    service.remembered.keep(owner, body, found)
+    keep(found)
     if earlier := given.get("previous_response_id"):
         content = orjson.dumps({**found, "previous_response_id": earlier})
     return raw(content, content_type=JSON, headers=headers(answered, call.request_id))

@@ -9,8 +9,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from core.records import Model
 from core.store.pool import connection
-
-_FORGET_QUIRKS = "DELETE FROM quirks WHERE provider = %s AND model = %s"
+from core.store.quirks import FORGET_QUIRKS
 
 
 async def list_models(pool: AsyncConnectionPool) -> list[Model]:
@@ -99,7 +98,7 @@ async def reset_model(pool: AsyncConnectionPool, provider: str, name: str) -> bo
                 WHERE provider = %s AND name = %s""",
             [provider, name],
         )
-        await conn.execute(_FORGET_QUIRKS, [provider, name])
+        await conn.execute(FORGET_QUIRKS, [provider, name])
         return done.rowcount > 0
 
 
@@ -109,7 +108,7 @@ async def delete_model(pool: AsyncConnectionPool, provider: str, name: str) -> b
         await conn.execute(
             "DELETE FROM results WHERE provider = %s AND model = %s", [provider, name]
         )
-        await conn.execute(_FORGET_QUIRKS, [provider, name])
+        await conn.execute(FORGET_QUIRKS, [provider, name])
         done = await conn.execute(
             "DELETE FROM models WHERE provider = %s AND name = %s", [provider, name]
         )

@@ -10,6 +10,8 @@ from core.errors import StoreUnavailable
 from core.store.pool import connection
 
 KEPT_DAYS = 30
+#: of one model, by its provider and name
+FORGET_QUIRKS = "DELETE FROM quirks WHERE provider = %s AND model = %s"
 
 
 class Learnt(Protocol):

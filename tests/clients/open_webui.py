@@ -1,4 +1,4 @@
-"""Open WebUI, really installed, in a real browser, in front of the real service.
+"""Open WebUI, installed as its users do, in a browser, in front of the service of this tree.
 
     .venv/bin/python -m tests.clients.open_webui DIRECTORY [--mode openai|ollama] [--document]
 

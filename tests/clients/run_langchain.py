@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.tools import tool
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from openai_errors import KINDS
 from scenarios import (
     CLEVER,
     DEATHS,
@@ -205,13 +206,7 @@ async def thinking(model):
     return same(found.additional_kwargs.get("reasoning_content"), "Let me see.")
 
 
-OPENAI_KINDS = {
-    400: openai.BadRequestError,
-    404: openai.NotFoundError,
-    409: openai.ConflictError,
-    429: openai.RateLimitError,
-    0: openai.InternalServerError,
-}
+OPENAI_KINDS = {**KINDS, 0: openai.InternalServerError}
 
 
 async def main():

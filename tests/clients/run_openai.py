@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import openai
+from openai_errors import refused
 from scenarios import (
     CLEVER,
     DEATHS,
@@ -18,7 +19,6 @@ from scenarios import (
     Scenarios,
     breaks,
     holds,
-    meant,
     options,
     raises,
     same,
@@ -193,27 +193,6 @@ async def models():
 async def recovers():
     found = await chat.create(model="chat/flaky-1", messages=USER)
     return holds(found.choices[0].message.content, QUESTION)
-
-
-#: status → what is raised; all others are an InternalServerError
-KINDS = {
-    400: openai.BadRequestError,
-    404: openai.NotFoundError,
-    409: openai.ConflictError,
-    429: openai.RateLimitError,
-}
-CODES = {
-    "chat/status-401": "provider_auth",
-    "brisk/hang": "upstream_timeout",
-    "nobody": "model_not_found",
-    "clever": "model_ambiguous",
-}
-
-
-async def refused(model, asking):
-    status = meant(model)
-    kind = KINDS.get(status, openai.InternalServerError)
-    return await raises(kind, asking, status_code=status, code=CODES.get(model))
 
 
 @scenario("error", ERRORS)

@@ -5,6 +5,7 @@ import json
 
 import openai
 from openai.lib.responses_tool_runner import AsyncRegisteredFunction, AsyncResponsesToolRunner
+from openai_errors import refused
 from scenarios import (
     CLEVER,
     DEATHS,
@@ -19,7 +20,6 @@ from scenarios import (
     Scenarios,
     breaks,
     holds,
-    meant,
     options,
     raises,
     same,
@@ -238,27 +238,6 @@ async def thinking(model):
     found = await responses.create(model=thinker, input=QUESTION, reasoning={"summary": "auto"})
     thoughts = [item for item in found.output if item.type == "reasoning"]
     return same([part.text for item in thoughts for part in item.summary], ["Let me see."])
-
-
-#: status → what is raised; all others are an InternalServerError
-KINDS = {
-    400: openai.BadRequestError,
-    404: openai.NotFoundError,
-    409: openai.ConflictError,
-    429: openai.RateLimitError,
-}
-CODES = {
-    "chat/status-401": "provider_auth",
-    "brisk/hang": "upstream_timeout",
-    "nobody": "model_not_found",
-    "clever": "model_ambiguous",
-}
-
-
-async def refused(model, asking):
-    status = meant(model)
-    kind = KINDS.get(status, openai.InternalServerError)
-    return await raises(kind, asking, status_code=status, code=CODES.get(model))
 
 
 @scenario("error", ERRORS)
